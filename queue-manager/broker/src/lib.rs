@@ -1,1 +1,20 @@
-//! placeholder
+//! The queue itself: every transition is one script, every key is made here, and nothing else talks to Redis.
+
+pub mod accounts;
+pub mod connection;
+pub mod error;
+pub mod frames;
+pub mod jobs;
+pub mod sessions;
+pub mod signals;
+pub mod totals;
+pub mod transitions;
+pub mod workers;
+
+mod compressed;
+mod keys;
+mod reply;
+mod script;
+
+pub use connection::{Broker, Store};
+pub use error::BrokerError;

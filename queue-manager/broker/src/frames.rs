@@ -1,0 +1,134 @@
+//! Execution messages on their way to the tab that submitted the job. A header line in JSON, then the message.
+
+use queue_protocol::{AccountName, ClientId, JobId};
+use serde::{Deserialize, Serialize};
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+use crate::script::script;
+
+/// One message of ComfyUI for one tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionFrame {
+    /// Whose job it is about: the only participant who may see it.
+    pub participant: AccountName,
+    /// The tab; `None` for jobs that no tab submitted, which only listeners of the participant see.
+    pub client: Option<ClientId>,
+    /// The job.
+    pub job: JobId,
+    /// What to send.
+    pub payload: Payload,
+}
+
+/// A websocket message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// JSON.
+    Text(String),
+    /// A preview.
+    Binary(Vec<u8>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    participant: AccountName,
+    client: Option<ClientId>,
+    job: JobId,
+    binary: bool,
+}
+
+impl ExecutionFrame {
+    fn encode(&self) -> Result<Vec<u8>, BrokerError> {
+        let (binary, payload) = match &self.payload {
+            Payload::Text(text) => (false, text.as_bytes()),
+            Payload::Binary(bytes) => (true, bytes.as_slice()),
+        };
+        let header = Header {
+            participant: self.participant.clone(),
+            client: self.client.clone(),
+            job: self.job,
+            binary,
+        };
+        let mut bytes = serde_json::to_vec(&header).map_err(|e| BrokerError::Corrupt(e.to_string()))?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(payload);
+        Ok(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BrokerError> {
+        let bad = || BrokerError::Corrupt("a published message has no valid header".to_owned());
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(bad)?;
+        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| bad())?;
+        let payload = bytes[end + 1..].to_vec();
+        let payload = if header.binary {
+            Payload::Binary(payload)
+        } else {
+            Payload::Text(String::from_utf8(payload).map_err(|_| bad())?)
+        };
+        Ok(Self {
+            participant: header.participant,
+            client: header.client,
+            job: header.job,
+            payload,
+        })
+    }
+}
+
+impl Broker {
+    /// Publishes a message; with `keep` it also waits, up to an hour, for a tab that is away.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: the tab may have it or not; the job is as it was.
+    pub async fn publish(&self, frame: &ExecutionFrame, keep: bool) -> Result<(), BrokerError> {
+        let bytes = frame.encode()?;
+        if let (true, Some(client)) = (keep, &frame.client) {
+            let call = script!("transitions/frame").call(self);
+            return call
+                .arg(frame.participant.as_str())
+                .arg(client.as_str())
+                .arg(bytes)
+                .run()
+                .await
+                .map(drop);
+        }
+        let mut connection = self.connection.clone();
+        redis::cmd("PUBLISH")
+            .arg(self.keys.frames())
+            .arg(bytes)
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
+    }
+
+    /// The messages that wait for a tab, oldest first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn missed(
+        &self,
+        participant: &AccountName,
+        client: &ClientId,
+    ) -> Result<Vec<ExecutionFrame>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let all: Vec<Vec<u8>> = redis::cmd("LRANGE")
+            .arg(self.keys.missed(participant, client))
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut connection)
+            .await?;
+        all.iter().map(|bytes| ExecutionFrame::decode(bytes)).collect()
+    }
+
+    /// The tab has everything: nothing waits for it any more.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: it may get some messages twice, which is harmless.
+    pub async fn delivered(&self, participant: &AccountName, client: &ClientId) -> Result<(), BrokerError> {
+        let mut connection = self.connection.clone();
+        redis::cmd("DEL")
+            .arg(self.keys.missed(participant, client))
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
+    }
+}

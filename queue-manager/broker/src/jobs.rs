@@ -1,0 +1,236 @@
+//! Reading jobs: what lists show, what was submitted, what came out.
+
+use std::collections::{HashMap, HashSet};
+
+use queue_protocol::link::{BoundInput, HeldLease, JobResult};
+use queue_protocol::{AccountName, ClientId, JobId, JobState, Lane, LeaseToken, Reason, WorkerName};
+
+use crate::compressed;
+use crate::connection::Broker;
+use crate::error::BrokerError;
+
+/// A job as the store has it. Times are ms since 1970 by the store's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJob {
+    /// The job.
+    pub id: JobId,
+    /// The owner.
+    pub participant: AccountName,
+    /// The lane.
+    pub lane: Lane,
+    /// The place by arrival; ComfyUI's `number`.
+    pub seq: u64,
+    /// Where it is.
+    pub state: JobState,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The fence of the latest claim; 0 before the first.
+    pub token: LeaseToken,
+    /// Claims so far.
+    pub attempts: u32,
+    /// The worker of the latest claim.
+    pub worker: Option<WorkerName>,
+    /// The tab that submitted it.
+    pub client: Option<ClientId>,
+    /// The workflow's own id.
+    pub workflow: Option<String>,
+    /// Whether the body is in the file store instead of Redis.
+    pub body_in_files: bool,
+    /// When it was stored.
+    pub submitted_at: u64,
+    /// When its latest attempt began.
+    pub started_at: Option<u64>,
+    /// When it ended.
+    pub ended_at: Option<u64>,
+}
+
+impl StoredJob {
+    /// Whether files of the latest attempt may be seen: while it runs, and after it ended. A job that was taken back
+    /// shows nothing until it is claimed again.
+    #[must_use]
+    pub fn shows_files(&self) -> bool {
+        self.state != JobState::Pending && self.token.0 > 0
+    }
+
+    fn read(id: JobId, fields: &HashMap<String, String>) -> Result<Self, BrokerError> {
+        let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+        let bad = |name: &str| BrokerError::Corrupt(format!("job {id} has no valid {name}"));
+        let time = |name: &str| text(name).parse().ok();
+        Ok(Self {
+            id,
+            participant: text("participant").parse().map_err(|_| bad("participant"))?,
+            lane: text("lane").parse().map_err(|_| bad("lane"))?,
+            seq: text("seq").parse().map_err(|_| bad("seq"))?,
+            state: text("state").parse().map_err(|_| bad("state"))?,
+            reason: Reason::from_word(text("reason")),
+            token: text("token").parse().map_err(|_| bad("token"))?,
+            attempts: text("attempts").parse().map_err(|_| bad("attempts"))?,
+            worker: text("worker").parse().ok(),
+            client: text("client").parse().ok(),
+            workflow: Some(text("workflow").to_owned()).filter(|id| !id.is_empty()),
+            body_in_files: text("body_in") == "files",
+            submitted_at: time("submitted_at").ok_or_else(|| bad("submitted_at"))?,
+            started_at: time("started_at"),
+            ended_at: time("ended_at"),
+        })
+    }
+}
+
+impl Broker {
+    /// One job, of whomever.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn job(&self, id: JobId) -> Result<Option<StoredJob>, BrokerError> {
+        Ok(self.jobs(&[id]).await?.pop())
+    }
+
+    /// Those of `ids` that exist, in that order.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn jobs(&self, ids: &[JobId]) -> Result<Vec<StoredJob>, BrokerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.connection.clone();
+        let mut pipeline = redis::pipe();
+        for id in ids {
+            pipeline.hgetall(self.keys.job(*id));
+        }
+        let all: Vec<HashMap<String, String>> = pipeline.query_async(&mut connection).await?;
+        ids.iter()
+            .zip(&all)
+            .filter(|(_, fields)| !fields.is_empty())
+            .map(|(id, fields)| StoredJob::read(*id, fields))
+            .collect()
+    }
+
+    /// A participant's latest jobs, newest first, without those they removed from their history.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn jobs_of(
+        &self,
+        participant: &AccountName,
+        at_most: usize,
+    ) -> Result<Vec<StoredJob>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (ids, hidden): (Vec<String>, HashSet<String>) = redis::pipe()
+            .zrevrange(
+                self.keys.mine(participant),
+                0,
+                isize::try_from(at_most).unwrap_or(isize::MAX) - 1,
+            )
+            .smembers(self.keys.hidden(participant))
+            .query_async(&mut connection)
+            .await?;
+        let ids: Vec<_> = ids
+            .iter()
+            .filter(|id| !hidden.contains(*id))
+            .filter_map(|id| id.parse().ok())
+            .collect();
+        self.jobs(&ids).await
+    }
+
+    /// Every job that runs and the latest that ended, for the instructor.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn jobs_of_the_room(&self, ended_at_most: usize) -> Result<Vec<StoredJob>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (leases, ended): (Vec<String>, Vec<String>) = redis::pipe()
+            .zrange(self.keys.leases(), 0, -1)
+            .zrevrange(
+                self.keys.ended(),
+                0,
+                isize::try_from(ended_at_most).unwrap_or(isize::MAX) - 1,
+            )
+            .query_async(&mut connection)
+            .await?;
+        let running = leases
+            .iter()
+            .filter_map(|member| member.split_once('/'))
+            .map(|(_, id)| id);
+        let ids: Vec<_> = running
+            .chain(ended.iter().map(String::as_str))
+            .filter_map(|id| id.parse().ok())
+            .collect();
+        self.jobs(&ids).await
+    }
+
+    /// The submitted bytes, where they are in Redis.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn body(&self, id: JobId) -> Result<Option<Vec<u8>>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let packed: Option<Vec<u8>> = redis::cmd("GET")
+            .arg(self.keys.body(id))
+            .query_async(&mut connection)
+            .await?;
+        packed.map(|bytes| compressed::unpack(&bytes)).transpose()
+    }
+
+    /// What a job left; `None` before it ended.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn result(&self, id: JobId) -> Result<Option<JobResult>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let json: Option<String> = redis::cmd("GET")
+            .arg(self.keys.result(id))
+            .query_async(&mut connection)
+            .await?;
+        json.map(|json| serde_json::from_str(&json))
+            .transpose()
+            .map_err(|e| BrokerError::Corrupt(format!("the result of {id}: {e}")))
+    }
+
+    /// The uploaded files that a job's graph names.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn inputs(&self, id: JobId) -> Result<Vec<BoundInput>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let json: Option<String> = redis::cmd("GET")
+            .arg(self.keys.inputs(id))
+            .query_async(&mut connection)
+            .await?;
+        json.map_or(Ok(Vec::new()), |json| serde_json::from_str(&json))
+            .map_err(|e| BrokerError::Corrupt(format!("the inputs of {id}: {e}")))
+    }
+
+    /// Whether this very claim is live and this worker's: the check before any file of a job moves.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn holds(
+        &self,
+        worker: &WorkerName,
+        held: HeldLease,
+    ) -> Result<Option<StoredJob>, BrokerError> {
+        let job = self.job(held.job).await?;
+        Ok(job.filter(|job| {
+            job.state == JobState::Running && job.token == held.token && job.worker.as_ref() == Some(worker)
+        }))
+    }
+
+    /// Leaves jobs out of their owner's history. The jobs and their files stay.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: hidden or not; say it again.
+    pub async fn hide(&self, participant: &AccountName, ids: &[JobId]) -> Result<(), BrokerError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.connection.clone();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        redis::cmd("SADD")
+            .arg(self.keys.hidden(participant))
+            .arg(ids)
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
+    }
+}

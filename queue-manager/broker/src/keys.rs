@@ -1,0 +1,123 @@
+//! Every key that Rust code reads or writes. Scripts make theirs with `key(…)` in `prelude.lua`, by the same names.
+
+use queue_protocol::{AccountName, ClientId, JobId, WorkerName, Workshop};
+
+/// All keys of one workshop stand under one hash tag, so they live in one slot of a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys(String);
+
+impl Keys {
+    pub(crate) fn new(workshop: &Workshop) -> Self {
+        Self(format!("{{{workshop}}}"))
+    }
+
+    /// The hash tag itself: `KEYS[1]` of every script.
+    pub(crate) fn tag(&self) -> &str {
+        &self.0
+    }
+
+    fn plain(&self, name: &str) -> String {
+        format!("{}:{name}", self.0)
+    }
+
+    pub(crate) fn job(&self, id: JobId) -> String {
+        format!("{}:job:{id}", self.0)
+    }
+
+    pub(crate) fn body(&self, id: JobId) -> String {
+        format!("{}:body:{id}", self.0)
+    }
+
+    pub(crate) fn result(&self, id: JobId) -> String {
+        format!("{}:result:{id}", self.0)
+    }
+
+    pub(crate) fn inputs(&self, id: JobId) -> String {
+        format!("{}:inputs:{id}", self.0)
+    }
+
+    /// A participant's jobs by time of submission.
+    pub(crate) fn mine(&self, participant: &AccountName) -> String {
+        format!("{}:mine:{participant}", self.0)
+    }
+
+    pub(crate) fn hidden(&self, participant: &AccountName) -> String {
+        format!("{}:hidden:{participant}", self.0)
+    }
+
+    /// Number of the last change in a feed; `@room` is everybody's.
+    pub(crate) fn seq(&self, feed: &str) -> String {
+        format!("{}:seq:{feed}", self.0)
+    }
+
+    pub(crate) fn missed(&self, participant: &AccountName, client: &ClientId) -> String {
+        format!("{}:missed:{participant}:{client}", self.0)
+    }
+
+    pub(crate) fn worker(&self, worker: &WorkerName) -> String {
+        format!("{}:worker:{worker}", self.0)
+    }
+
+    pub(crate) fn account(&self, name: &AccountName) -> String {
+        format!("{}:account:{name}", self.0)
+    }
+
+    pub(crate) fn session(&self, hash: &str) -> String {
+        format!("{}:session:{hash}", self.0)
+    }
+
+    pub(crate) fn token(&self, hash: &str) -> String {
+        format!("{}:token:{hash}", self.0)
+    }
+
+    pub(crate) fn accounts(&self) -> String {
+        self.plain("accounts")
+    }
+
+    pub(crate) fn workers(&self) -> String {
+        self.plain("workers")
+    }
+
+    pub(crate) fn counts(&self) -> String {
+        self.plain("counts")
+    }
+
+    pub(crate) fn needs(&self) -> String {
+        self.plain("needs")
+    }
+
+    pub(crate) fn settings(&self) -> String {
+        self.plain("settings")
+    }
+
+    pub(crate) fn epoch(&self) -> String {
+        self.plain("epoch")
+    }
+
+    pub(crate) fn reaped(&self) -> String {
+        self.plain("reaped")
+    }
+
+    pub(crate) fn leases(&self) -> String {
+        self.plain("leases")
+    }
+
+    pub(crate) fn ended(&self) -> String {
+        self.plain("ended")
+    }
+
+    /// Channel of transitions.
+    pub(crate) fn feed(&self) -> String {
+        self.plain("feed")
+    }
+
+    /// Channel of execution messages.
+    pub(crate) fn frames(&self) -> String {
+        self.plain("frames")
+    }
+
+    /// Channel of wake-ups and cancels for whoever holds a worker's link.
+    pub(crate) fn worker_channel(&self) -> String {
+        self.plain("workers")
+    }
+}

@@ -1,0 +1,135 @@
+//! What other processes and scripts tell us over pub/sub. A hint, never the truth: after a gap everyone takes a new
+//! snapshot.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use queue_protocol::feed::JobChange;
+use queue_protocol::link::HeldLease;
+use queue_protocol::{JobId, LeaseToken, Reason, WorkerName};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+use crate::frames::ExecutionFrame;
+
+/// One thing heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// Listening began or began again: whatever happened before was not heard.
+    Listening,
+    /// A job changed. `room` is the change's number in the instructor's feed.
+    Change {
+        /// The change, numbered in its owner's feed.
+        change: JobChange,
+        /// Its number in the room's feed.
+        room: u64,
+    },
+    /// A message for a tab.
+    Frame(ExecutionFrame),
+    /// There may be work for this idle worker.
+    Wake(WorkerName),
+    /// This worker is to interrupt this job.
+    Cancel(WorkerName, HeldLease),
+}
+
+#[derive(Deserialize)]
+struct Announced {
+    epoch: String,
+    n: String,
+    room: String,
+    job: JobId,
+    participant: String,
+    state: String,
+    reason: String,
+    worker: String,
+    client: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ToWorkers {
+    Wake {
+        wake: WorkerName,
+    },
+    Cancel {
+        cancel: WorkerName,
+        job: JobId,
+        token: String,
+    },
+}
+
+fn change(json: &[u8]) -> Option<Signal> {
+    let said: Announced = serde_json::from_slice(json).ok()?;
+    Some(Signal::Change {
+        room: said.room.parse().ok()?,
+        change: JobChange {
+            epoch: said.epoch,
+            n: said.n.parse().ok()?,
+            job: said.job,
+            participant: said.participant.parse().ok()?,
+            state: said.state.parse().ok()?,
+            reason: Reason::from_word(&said.reason),
+            worker: said.worker.parse().ok(),
+            client: said.client.parse().ok(),
+        },
+    })
+}
+
+fn to_worker(json: &[u8]) -> Option<Signal> {
+    Some(match serde_json::from_slice(json).ok()? {
+        ToWorkers::Wake { wake } => Signal::Wake(wake),
+        ToWorkers::Cancel { cancel, job, token } => Signal::Cancel(
+            cancel,
+            HeldLease {
+                job,
+                token: LeaseToken(token.parse().ok()?),
+            },
+        ),
+    })
+}
+
+impl Broker {
+    /// Listens until the receiver is gone; a broken connection is made again for ever. A full channel makes it wait,
+    /// and Redis drops a subscriber that waits too long: then it listens anew and says so.
+    pub async fn listen(&self, heard: mpsc::Sender<Signal>) {
+        while !heard.is_closed() {
+            if let Err(error) = self.listen_once(&heard).await {
+                tracing::warn!(%error, "lost the store's announcements; listening again");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn listen_once(&self, heard: &mpsc::Sender<Signal>) -> Result<(), BrokerError> {
+        let mut pubsub = self.client.get_async_pubsub().await?;
+        let (feed, frames) = (self.keys.feed(), self.keys.frames());
+        pubsub
+            .subscribe(&[&feed, &frames, &self.keys.worker_channel()])
+            .await?;
+        if heard.send(Signal::Listening).await.is_err() {
+            return Ok(());
+        }
+        let mut messages = pubsub.on_message();
+        while let Some(message) = messages.next().await {
+            let bytes = message.get_payload_bytes();
+            let signal = match message.get_channel_name() {
+                name if name == feed => change(bytes),
+                name if name == frames => ExecutionFrame::decode(bytes).ok().map(Signal::Frame),
+                _ => to_worker(bytes),
+            };
+            let Some(signal) = signal else {
+                tracing::error!(
+                    channel = message.get_channel_name(),
+                    "an announcement nobody understands"
+                );
+                continue;
+            };
+            if heard.send(signal).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

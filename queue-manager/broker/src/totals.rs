@@ -1,0 +1,96 @@
+//! The workshop's totals, in O(1), and the numbers of feeds.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use queue_protocol::api::QueueStatus;
+use queue_protocol::{AccountName, timings};
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+
+/// Where a feed stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedPosition {
+    /// Which life of the store.
+    pub epoch: String,
+    /// The last change.
+    pub n: u64,
+}
+
+impl Broker {
+    /// Totals of jobs and workers.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn status(&self) -> Result<QueueStatus, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (counts, mode, (seconds, micros), total): (
+            HashMap<String, i64>,
+            Option<String>,
+            (u64, u64),
+            u64,
+        ) = redis::pipe()
+            .hgetall(self.keys.counts())
+            .hget(self.keys.settings(), "mode")
+            .cmd("TIME")
+            .zcard(self.keys.workers())
+            .query_async(&mut connection)
+            .await?;
+        let now_ms = i64::try_from(seconds * 1000 + micros / 1000).unwrap_or_default() + self.clock_offset_ms;
+        let lease_ms = i64::try_from(timings::LEASE.as_millis()).unwrap_or_default();
+        let active: u64 = redis::cmd("ZCOUNT")
+            .arg(self.keys.workers())
+            .arg(now_ms - lease_ms)
+            .arg("+inf")
+            .query_async(&mut connection)
+            .await?;
+        let count = |state: &str| u64::try_from(counts.get(state).copied().unwrap_or_default()).unwrap_or(0);
+        Ok(QueueStatus {
+            mode: mode.unwrap_or_else(|| "fifo".to_owned()),
+            pending_jobs: count("pending"),
+            running_jobs: count("running"),
+            completed_jobs: count("completed"),
+            failed_jobs: count("failed"),
+            total_workers: total,
+            active_workers: active,
+            queue_depth: count("pending") + count("running"),
+        })
+    }
+
+    /// The number a snapshot of this feed must carry; read it before what the snapshot shows. `None` names the
+    /// room's feed.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn feed_position(
+        &self,
+        participant: Option<&AccountName>,
+    ) -> Result<FeedPosition, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (epoch, n): (Option<String>, Option<u64>) = redis::pipe()
+            .get(self.keys.epoch())
+            .get(self.keys.seq(participant.map_or("@room", AccountName::as_str)))
+            .query_async(&mut connection)
+            .await?;
+        Ok(FeedPosition {
+            epoch: epoch.unwrap_or_default(),
+            n: n.unwrap_or_default(),
+        })
+    }
+
+    /// How long ago any queue-manager last looked for leases that ended; `None` before the first time.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn since_reaped(&self) -> Result<Option<Duration>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let ((seconds, micros), reaped): ((u64, u64), Option<u64>) = redis::pipe()
+            .cmd("TIME")
+            .get(self.keys.reaped())
+            .query_async(&mut connection)
+            .await?;
+        let now_ms = seconds * 1000 + micros / 1000;
+        Ok(reaped.map(|at_ms| Duration::from_millis(now_ms.saturating_sub(at_ms))))
+    }
+}

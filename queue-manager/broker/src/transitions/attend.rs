@@ -1,0 +1,34 @@
+//! Attend and leave: which workers are here, and what they are.
+
+use queue_protocol::WorkerName;
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+use crate::script::script;
+
+impl Broker {
+    /// Notes that a worker was heard of, with the fields that changed.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: noted or not; the next sign of life notes it.
+    pub async fn attend(&self, worker: &WorkerName, fields: &[(&str, String)]) -> Result<(), BrokerError> {
+        let mut call = script!("attend").call(self).arg(worker.as_str());
+        for (name, value) in fields {
+            call = call.arg(*name).arg(value);
+        }
+        call.run().await.map(drop)
+    }
+
+    /// Notes that a worker's link closed. Its lease runs on.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: its idle entry ends by itself after 15 s.
+    pub async fn leave(&self, worker: &WorkerName) -> Result<(), BrokerError> {
+        script!("leave")
+            .call(self)
+            .arg(worker.as_str())
+            .run()
+            .await
+            .map(drop)
+    }
+}

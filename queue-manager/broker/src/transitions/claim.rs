@@ -1,0 +1,83 @@
+//! Claim: the next job is lent to one worker, with a lease and a token.
+
+use std::time::Duration;
+
+use queue_protocol::link::BoundInput;
+use queue_protocol::{AccountName, JobId, LeaseToken, NeedsId, WorkerName};
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+use crate::{compressed, script::script};
+
+/// How a claim ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// A job, lent.
+    Lent(Box<Lent>),
+    /// Nothing this worker may run; it stands in the idle list and will be woken.
+    Idle,
+    /// The worker is draining and gets nothing more.
+    Draining,
+}
+
+/// A job under a lease.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lent {
+    /// The job.
+    pub job: JobId,
+    /// The owner.
+    pub participant: AccountName,
+    /// The fence of this claim.
+    pub token: LeaseToken,
+    /// Claims of this job so far, this one included.
+    pub attempt: u32,
+    /// The submitted bytes; `None` when they are in the file store.
+    pub body: Option<Vec<u8>>,
+    /// Uploaded files the graph names.
+    pub inputs: Vec<BoundInput>,
+}
+
+impl Broker {
+    /// Lends the next job whose needs are among `can_run`. A worker that still holds a job gets that one again, with
+    /// the same token: its answer was lost, or the worker restarted.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: a job may be lent or not; the next claim of the same worker answers it again.
+    pub async fn claim(
+        &self,
+        worker: &WorkerName,
+        lease: Duration,
+        can_run: &[NeedsId],
+    ) -> Result<Claimed, BrokerError> {
+        let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let mut call = script!("claim").call(self).arg(worker.as_str()).arg(lease_ms);
+        for needs in can_run {
+            call = call.arg(needs.as_str());
+        }
+        let reply = call.run().await?;
+        match reply.word() {
+            "idle" => return Ok(Claimed::Idle),
+            "draining" => return Ok(Claimed::Draining),
+            "lent" => {}
+            _ => return Err(reply.unexpected()),
+        }
+        let packed = reply.bytes(5)?;
+        let body = if packed.is_empty() {
+            None
+        } else {
+            Some(compressed::unpack(packed)?)
+        };
+        let inputs = match reply.text(6)? {
+            "" => Vec::new(),
+            json => serde_json::from_str(json).map_err(|_| reply.unexpected())?,
+        };
+        Ok(Claimed::Lent(Box::new(Lent {
+            job: reply.parse(1)?,
+            participant: reply.parse(2)?,
+            token: reply.parse(3)?,
+            attempt: reply.parse(4)?,
+            body,
+            inputs,
+        })))
+    }
+}

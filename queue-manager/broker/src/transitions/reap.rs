@@ -1,0 +1,55 @@
+//! Reap: leases that ended are taken back.
+
+use queue_protocol::link::{JobError, JobResult};
+use queue_protocol::{JobId, JobState, timings};
+
+use super::finish::result_json;
+use crate::connection::Broker;
+use crate::error::BrokerError;
+use crate::script::script;
+
+/// What one reap did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaped {
+    /// There had been an outage: every lease moved forward by this many ms, nothing was taken back.
+    Moved(u64),
+    /// These jobs were taken back, with the state each is in now. At most 50 at a time.
+    TakenBack(Vec<(JobId, JobState)>),
+}
+
+impl Broker {
+    /// Takes back leases that ended. Several queue-managers may do so at once.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: the next reap does what this one did not.
+    pub async fn reap(&self) -> Result<Reaped, BrokerError> {
+        let parked = JobResult {
+            error: Some(JobError {
+                exception_type: "Parked".to_owned(),
+                exception_message: format!(
+                    "This job took down its GPU {} times and was parked. Change the workflow before running it again.",
+                    timings::CRASHES_BEFORE_PARKED
+                ),
+                ..JobError::default()
+            }),
+            ..JobResult::default()
+        };
+        let gap_ms = u64::try_from(timings::OUTAGE_GAP.as_millis()).unwrap_or(u64::MAX);
+        let reply = script!("reap")
+            .call(self)
+            .arg(gap_ms)
+            .arg(timings::CRASHES_BEFORE_PARKED)
+            .arg(result_json(&parked)?)
+            .run()
+            .await?;
+        match reply.word() {
+            "moved" => Ok(Reaped::Moved(reply.parse(1)?)),
+            "reaped" => (1..reply.len())
+                .step_by(2)
+                .map(|at| Ok((reply.parse(at)?, reply.parse(at + 1)?)))
+                .collect::<Result<_, _>>()
+                .map(Reaped::TakenBack),
+            _ => Err(reply.unexpected()),
+        }
+    }
+}

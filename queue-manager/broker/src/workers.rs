@@ -1,0 +1,50 @@
+//! What workers are and which classes of needs exist.
+
+use std::collections::HashMap;
+
+use queue_protocol::{NeedsId, WorkerName};
+
+use crate::connection::Broker;
+use crate::error::BrokerError;
+
+impl Broker {
+    /// Every class of needs that any job ever had: id and `{"nodes": […], "models": […]}`.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn needs(&self) -> Result<Vec<(NeedsId, String)>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let all: HashMap<String, String> = redis::cmd("HGETALL")
+            .arg(self.keys.needs())
+            .query_async(&mut connection)
+            .await?;
+        Ok(all
+            .into_iter()
+            .filter_map(|(id, json)| Some((id.parse().ok()?, json)))
+            .collect())
+    }
+
+    /// Every worker with the fields it was described by.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn workers(&self) -> Result<Vec<(WorkerName, HashMap<String, String>)>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let names: Vec<String> = redis::cmd("ZREVRANGE")
+            .arg(self.keys.workers())
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut connection)
+            .await?;
+        let names: Vec<WorkerName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for name in &names {
+            pipeline.hgetall(self.keys.worker(name));
+        }
+        let fields: Vec<HashMap<String, String>> = pipeline.query_async(&mut connection).await?;
+        Ok(names.into_iter().zip(fields).collect())
+    }
+}

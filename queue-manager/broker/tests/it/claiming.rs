@@ -1,0 +1,150 @@
+//! Claim: who is next, and what a worker may get.
+
+use std::collections::HashSet;
+
+use queue_broker::transitions::claim::Claimed;
+use queue_protocol::{JobState, Lane, LeaseToken};
+
+use crate::redis_server::fresh_workshop;
+use crate::workshop::{LEASE, Submit, claim, gpu, held, lent, needs, nothing, person, submit};
+
+#[tokio::test]
+async fn a_claim_lends_the_oldest_job_and_starts_a_lease() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    let oldest = submit(&broker, &ada).await;
+    submit(&broker, &ben).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(
+        (claimed.job, claimed.participant.clone(), claimed.attempt),
+        (oldest, ada, 1)
+    );
+    assert_eq!(claimed.body.as_deref(), Some(b"{}".as_slice()));
+    assert!(
+        broker
+            .holds(&gpu("gpu-1"), held(&claimed))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        broker
+            .holds(&gpu("gpu-2"), held(&claimed))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn the_instructors_lane_goes_first() {
+    let broker = fresh_workshop().await;
+    let (ada, teacher) = (person("ada"), person("teacher"));
+    submit(&broker, &ada).await;
+    let demo = Submit {
+        lane: Lane::Instructor,
+        ..Submit::of(&teacher)
+    };
+    demo.to(&broker).await;
+    assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, demo.id);
+}
+
+#[tokio::test]
+async fn a_worker_gets_only_what_it_can_run_and_passes_over_nobody_else() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    Submit {
+        needs: 2,
+        ..Submit::of(&ada)
+    }
+    .to(&broker)
+    .await;
+    let plain = submit(&broker, &ben).await;
+    let claimed = broker.claim(&gpu("small"), LEASE, &[needs(1).id]).await.unwrap();
+    assert!(matches!(claimed, Claimed::Lent(lent) if lent.job == plain));
+    let claimed = broker.claim(&gpu("large"), LEASE, &[needs(2).id]).await.unwrap();
+    assert!(matches!(claimed, Claimed::Lent(lent) if lent.participant == ada));
+}
+
+#[tokio::test]
+async fn a_worker_has_one_job_and_gets_the_same_again_until_it_ends() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    submit(&broker, &ada).await;
+    submit(&broker, &ben).await;
+    let first = lent(&broker, &gpu("gpu-1")).await;
+    let again = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(held(&first), held(&again));
+    assert_eq!(again.attempt, 1);
+    broker
+        .finish(&gpu("gpu-1"), held(&first), &nothing())
+        .await
+        .unwrap();
+    assert_ne!(lent(&broker, &gpu("gpu-1")).await.job, first.job);
+}
+
+#[tokio::test]
+async fn a_person_at_the_running_cap_leaves_the_turns_until_a_lease_ends() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    submit(&broker, &ada).await;
+    let second = submit(&broker, &ada).await;
+    let bens = submit(&broker, &ben).await;
+    let first = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(
+        lent(&broker, &gpu("gpu-2")).await.job,
+        bens,
+        "ada has one running already"
+    );
+    assert_eq!(claim(&broker, &gpu("gpu-3")).await, Claimed::Idle);
+    broker
+        .finish(&gpu("gpu-1"), held(&first), &nothing())
+        .await
+        .unwrap();
+    assert_eq!(lent(&broker, &gpu("gpu-3")).await.job, second);
+}
+
+#[tokio::test]
+async fn tokens_grow_with_every_claim_of_any_job() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let mut last = LeaseToken(0);
+    for _ in 0..20 {
+        submit(&broker, &ada).await;
+        let claimed = lent(&broker, &gpu("gpu-1")).await;
+        assert!(claimed.token > last);
+        last = claimed.token;
+        broker
+            .finish(&gpu("gpu-1"), held(&claimed), &nothing())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn three_workers_at_once_under_twenty_submitters_share_every_job_once() {
+    let broker = fresh_workshop().await;
+    let people: Vec<_> = (1..=20).map(|n| person(&format!("user{n:03}"))).collect();
+    let mut submitted = HashSet::new();
+    let all = people.iter().flat_map(|who| std::iter::repeat_n(who, 10));
+    for id in futures_util::future::join_all(all.map(|who| submit(&broker, who))).await {
+        submitted.insert(id);
+    }
+    let workers = ["gpu-1", "gpu-2", "gpu-3"].map(gpu);
+    let runs = workers.iter().map(async |worker| {
+        let mut ran = Vec::new();
+        while let Claimed::Lent(lent) = claim(&broker, worker).await {
+            broker.finish(worker, held(&lent), &nothing()).await.unwrap();
+            ran.push(lent.job);
+        }
+        ran
+    });
+    let ran: Vec<_> = futures_util::future::join_all(runs).await.concat();
+    assert_eq!(ran.len(), 200);
+    assert_eq!(ran.into_iter().collect::<HashSet<_>>(), submitted);
+    let status = broker.status().await.unwrap();
+    assert_eq!((status.completed_jobs, status.queue_depth), (200, 0));
+    for id in submitted {
+        assert_eq!(broker.job(id).await.unwrap().unwrap().state, JobState::Completed);
+    }
+}

@@ -1,0 +1,179 @@
+//! Leases: who holds what, and for how long.
+
+use std::time::Duration;
+
+use queue_broker::transitions::claim::Claimed;
+use queue_broker::transitions::finish::Settled;
+use queue_broker::transitions::reap::Reaped;
+use queue_broker::transitions::renew::Renewed;
+use queue_protocol::link::HeldLease;
+use queue_protocol::{JobState, LeaseToken, Reason};
+
+use crate::redis_server::fresh_workshop;
+use crate::workshop::{LEASE, claim, gpu, held, lent, nothing, person, submit};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Reaps once a second up to `until`, as the janitor does: a longer gap would count as an outage.
+async fn reap_until(
+    broker: &queue_broker::Broker,
+    until: Duration,
+) -> Vec<(queue_protocol::JobId, JobState)> {
+    let mut taken = Vec::new();
+    for second in 0..=until.as_secs() {
+        let at = broker.at_clock_offset(Duration::from_secs(second));
+        match at.reap().await.unwrap() {
+            Reaped::TakenBack(jobs) => taken.extend(jobs),
+            Reaped::Moved(gap) => panic!("no outage of {gap} ms happened"),
+        }
+    }
+    taken
+}
+
+#[tokio::test]
+async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let first = submit(&broker, &ada).await;
+    submit(&broker, &ada).await;
+    lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(reap_until(&broker, LEASE - SECOND).await, []);
+    let later = broker.at_clock_offset(LEASE + SECOND);
+    assert_eq!(
+        later.reap().await.unwrap(),
+        Reaped::TakenBack(vec![(first, JobState::Pending)])
+    );
+    let job = broker.job(first).await.unwrap().unwrap();
+    assert_eq!(
+        (job.state, job.reason),
+        (JobState::Pending, Some(Reason::WorkerLost))
+    );
+    assert!(!job.shows_files(), "files of the lost attempt vanish");
+    let again = match claim(&later, &gpu("gpu-2")).await {
+        Claimed::Lent(lent) => lent,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((again.job, again.attempt), (first, 2));
+}
+
+#[tokio::test]
+async fn a_renewed_lease_goes_on() {
+    let broker = fresh_workshop().await;
+    submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    reap_until(&broker, 20 * SECOND).await;
+    let later = broker.at_clock_offset(20 * SECOND);
+    assert_eq!(
+        later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(),
+        Renewed::Renewed
+    );
+    for second in 21..=49 {
+        let at = broker.at_clock_offset(second * SECOND);
+        assert_eq!(at.reap().await.unwrap(), Reaped::TakenBack(vec![]));
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_twice_the_lease_takes_no_job_from_a_healthy_worker() {
+    let broker = fresh_workshop().await;
+    submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    broker.reap().await.unwrap();
+    let after = broker.at_clock_offset(2 * LEASE);
+    assert!(matches!(after.reap().await.unwrap(), Reaped::Moved(gap) if gap >= 60_000));
+    assert_eq!(
+        after.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(),
+        Renewed::Renewed
+    );
+    assert_eq!(after.reap().await.unwrap(), Reaped::TakenBack(vec![]));
+}
+
+#[tokio::test]
+async fn an_old_token_or_another_worker_changes_nothing() {
+    let broker = fresh_workshop().await;
+    submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    let old = HeldLease {
+        token: LeaseToken(claimed.token.0 - 1),
+        ..held(&claimed)
+    };
+    for (worker, lease) in [(gpu("gpu-1"), old), (gpu("gpu-2"), held(&claimed))] {
+        assert_eq!(broker.renew(&worker, lease, LEASE).await.unwrap(), Renewed::Lost);
+        assert_eq!(
+            broker.finish(&worker, lease, &nothing()).await.unwrap(),
+            Settled::Lost
+        );
+        assert_eq!(broker.release(&worker, lease).await.unwrap(), Settled::Lost);
+    }
+    assert_eq!(
+        broker.job(claimed.job).await.unwrap().unwrap().state,
+        JobState::Running
+    );
+}
+
+#[tokio::test]
+async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    submit(&broker, &ada).await;
+    let late = lent(&broker, &gpu("gpu-1")).await;
+    reap_until(&broker, LEASE + SECOND).await;
+    let settled = broker
+        .finish(&gpu("gpu-1"), held(&late), &nothing())
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Ended(JobState::Completed));
+    assert_eq!(broker.status().await.unwrap().queue_depth, 0);
+
+    submit(&broker, &ada).await;
+    let too_late = lent(&broker, &gpu("gpu-1")).await;
+    let start = LEASE + SECOND;
+    for second in 0..=LEASE.as_secs() + 1 {
+        broker
+            .at_clock_offset(start + Duration::from_secs(second))
+            .reap()
+            .await
+            .unwrap();
+    }
+    let winner = lent(&broker, &gpu("gpu-2")).await;
+    assert_eq!(
+        broker
+            .finish(&gpu("gpu-1"), held(&too_late), &nothing())
+            .await
+            .unwrap(),
+        Settled::Lost
+    );
+    let settled = broker
+        .finish(&gpu("gpu-2"), held(&winner), &nothing())
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Ended(JobState::Completed));
+}
+
+#[tokio::test]
+async fn a_job_that_took_down_three_workers_is_parked() {
+    let broker = fresh_workshop().await;
+    let job = submit(&broker, &person("ada")).await;
+    broker.reap().await.unwrap();
+    for round in 0..3_u32 {
+        let start = (LEASE + 2 * SECOND) * round;
+        assert!(matches!(
+            claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await,
+            Claimed::Lent(_)
+        ));
+        for second in 0..=LEASE.as_secs() + 1 {
+            broker
+                .at_clock_offset(start + Duration::from_secs(second))
+                .reap()
+                .await
+                .unwrap();
+        }
+    }
+    let parked = broker.job(job).await.unwrap().unwrap();
+    assert_eq!(
+        (parked.state, parked.reason),
+        (JobState::Failed, Some(Reason::Parked))
+    );
+    let error = broker.result(job).await.unwrap().unwrap().error.unwrap();
+    assert!(error.exception_message.contains("3 times"));
+}

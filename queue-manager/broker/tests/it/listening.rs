@@ -1,0 +1,107 @@
+//! Announcements: numbered without a gap, in the owner's feed and in the room's.
+
+use queue_broker::Broker;
+use queue_broker::frames::{ExecutionFrame, Payload};
+use queue_broker::signals::Signal;
+use queue_protocol::JobState;
+use tokio::sync::mpsc;
+
+use crate::redis_server::fresh_workshop;
+use crate::workshop::{claim, gpu, held, lent, nothing, person, submit};
+
+async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
+    let (sender, mut heard) = mpsc::channel(64);
+    let listener = broker.clone();
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move { listener.listen(sender).await });
+    assert_eq!(heard.recv().await, Some(Signal::Listening));
+    heard
+}
+
+#[tokio::test]
+async fn every_transition_is_announced_with_the_next_number() {
+    let broker = fresh_workshop().await;
+    let mut heard = listening(&broker).await;
+    let job = submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    broker
+        .finish(&gpu("gpu-1"), held(&claimed), &nothing())
+        .await
+        .unwrap();
+    submit(&broker, &person("ben")).await;
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let Some(Signal::Change { change, room }) = heard.recv().await else {
+            continue;
+        };
+        seen.push((
+            change.participant.to_string(),
+            change.n,
+            room,
+            change.state,
+            change.job == job,
+        ));
+    }
+    let (ada, ben) = ("ada".to_owned(), "ben".to_owned());
+    assert_eq!(
+        seen,
+        [
+            (ada.clone(), 1, 1, JobState::Pending, true),
+            (ada.clone(), 2, 2, JobState::Running, true),
+            (ada, 3, 3, JobState::Completed, true),
+            (ben, 1, 4, JobState::Pending, false),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_submit_wakes_one_idle_worker() {
+    let broker = fresh_workshop().await;
+    let mut heard = listening(&broker).await;
+    claim(&broker, &gpu("gpu-1")).await;
+    claim(&broker, &gpu("gpu-2")).await;
+    submit(&broker, &person("ada")).await;
+    let mut woken = Vec::new();
+    loop {
+        match heard.recv().await.unwrap() {
+            Signal::Wake(worker) => woken.push(worker),
+            Signal::Change { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(woken.len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancel_names_the_worker_and_the_claim() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    submit(&broker, &ada).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    let mut heard = listening(&broker).await;
+    broker.cancel(claimed.job, Some(&ada)).await.unwrap();
+    loop {
+        if let Signal::Cancel(worker, lease) = heard.recv().await.unwrap() {
+            assert_eq!((worker, lease), (gpu("gpu-1"), held(&claimed)));
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
+    let broker = fresh_workshop().await;
+    let tab = "tab-1".parse().unwrap();
+    let frame = ExecutionFrame {
+        participant: person("ada"),
+        client: Some(tab),
+        job: submit(&broker, &person("ada")).await,
+        payload: Payload::Text(r#"{"type":"executed"}"#.to_owned()),
+    };
+    broker.publish(&frame, true).await.unwrap();
+    let tab = frame.client.clone().unwrap();
+    assert_eq!(broker.missed(&person("ben"), &tab).await.unwrap(), []);
+    assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), [frame]);
+    broker.delivered(&person("ada"), &tab).await.unwrap();
+    assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), []);
+}

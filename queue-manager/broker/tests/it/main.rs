@@ -1,0 +1,20 @@
+//! The broker against a real Redis, each test in a workshop of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests say what they expect, and nobody imports them"
+)]
+
+mod redis_server;
+mod workshop;
+
+mod cancelling;
+mod claiming;
+mod ending;
+mod histories;
+mod identity;
+mod leases;
+mod listening;
+mod submitting;

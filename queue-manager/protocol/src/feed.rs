@@ -1,0 +1,55 @@
+//! Feeds: a numbered snapshot, then numbered changes. A gap, a smaller number or another epoch means: take a new
+//! snapshot.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Job, QueueStatus};
+use crate::ids::{AccountName, ClientId, JobId, WorkerName};
+use crate::job::{JobState, Reason};
+
+/// One message of a feed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FeedMessage {
+    /// Everything this feed shows, as of `n`.
+    Snapshot(Snapshot),
+    /// One job changed.
+    Job(JobChange),
+    /// The workshop's totals; content-free, so everybody may have them.
+    Counts(QueueStatus),
+}
+
+/// Everything a feed shows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Which life of the store the number belongs to.
+    pub epoch: String,
+    /// The last change this snapshot contains.
+    pub n: u64,
+    /// Own jobs that wait or run and the latest ended ones; everyone's for the instructor.
+    pub jobs: Vec<Job>,
+    /// The workshop's totals.
+    pub counts: QueueStatus,
+}
+
+/// One transition of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobChange {
+    /// Which life of the store the number belongs to.
+    pub epoch: String,
+    /// Grows by one with each change of this feed.
+    pub n: u64,
+    /// The job.
+    pub job: JobId,
+    /// Its owner.
+    pub participant: AccountName,
+    /// Its state now.
+    pub state: JobState,
+    /// Why, where there is a reason.
+    pub reason: Option<Reason>,
+    /// The worker that holds it.
+    pub worker: Option<WorkerName>,
+    /// The tab that submitted it.
+    #[serde(skip)]
+    pub client: Option<ClientId>,
+}

@@ -1,0 +1,26 @@
+//! Sizes that two parts must agree on, in bytes unless named otherwise.
+
+/// A submitted workflow; also nginx's limit for everything but uploads.
+pub const BODY: usize = 10 * 1024 * 1024;
+/// A compressed body larger than this goes to the file store instead of Redis.
+pub const BODY_IN_REDIS: usize = 256 * 1024;
+/// A stored body larger than this reaches the worker over HTTP instead of the link.
+pub const BODY_ON_LINK: usize = 256 * 1024;
+/// One uploaded or produced file.
+pub const FILE: u64 = 2 * 1024 * 1024 * 1024;
+/// One upload from a browser: ComfyUI's own default, told to the frontend in its feature flags.
+pub const UPLOAD: usize = 100 * 1024 * 1024;
+/// Nesting of a submitted JSON body.
+pub const DEPTH: usize = 64;
+/// Nodes of one graph.
+pub const NODES: usize = 5_000;
+/// Waiting jobs of one participant.
+pub const WAITING_PER_PARTICIPANT: u32 = 100;
+/// Running jobs of one participant.
+pub const RUNNING_PER_PARTICIPANT: u32 = 1;
+/// Waiting jobs of the workshop.
+pub const WAITING: u32 = 10_000;
+/// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).
+pub const LINK_FRAME: usize = 4 * 1024 * 1024;
+/// `object_info` as a worker sends it.
+pub const OBJECT_INFO: usize = 64 * 1024 * 1024;
