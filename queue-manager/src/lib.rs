@@ -1,1 +1,25 @@
-//! placeholder
+//! The queue-manager: takes jobs, lends them to workers, moves files, and speaks ComfyUI's protocol to every seat.
+//! Stateless but for its own private Redis, so any number of replicas may run.
+
+pub mod api;
+pub mod app;
+pub mod capabilities;
+pub mod command;
+pub mod config;
+pub mod files;
+pub mod health;
+pub mod identity;
+pub mod link;
+pub mod problem;
+pub mod seat;
+pub mod workflow;
+
+mod cross_site;
+mod hub;
+mod janitor;
+mod pages;
+mod path_rule;
+mod private_redis;
+
+pub use app::serve;
+pub use config::Config;

@@ -127,4 +127,11 @@ impl Broker {
         redis::cmd("PING").query_async::<()>(&mut connection).await?;
         Ok(())
     }
+
+    /// Asks the store to write what it has and end; for the private one only.
+    pub async fn stop_store(&self) {
+        let mut connection = self.connection.clone();
+        // The answer is a closed connection, so any error is as good as none.
+        let _: redis::RedisResult<()> = redis::cmd("SHUTDOWN").query_async(&mut connection).await;
+    }
 }

@@ -133,6 +133,31 @@ impl Broker {
         self.jobs(&ids).await
     }
 
+    /// How many jobs of a participant wait or run, without reading one.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn outstanding(&self, participant: &AccountName) -> Result<u64, BrokerError> {
+        let mut connection = self.connection.clone();
+        let mut pipeline = redis::pipe();
+        for lane in Lane::ALL {
+            pipeline.llen(self.keys.line(lane, participant));
+        }
+        let waiting: Vec<u64> = pipeline.query_async(&mut connection).await?;
+        let leases: Vec<String> = redis::cmd("ZRANGE")
+            .arg(self.keys.leases())
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut connection)
+            .await?;
+        let own = |member: &&String| {
+            member
+                .split_once('/')
+                .is_some_and(|(who, _)| who == participant.as_str())
+        };
+        Ok(waiting.iter().sum::<u64>() + leases.iter().filter(own).count() as u64)
+    }
+
     /// Every job that runs and the latest that ended, for the instructor.
     ///
     /// # Errors

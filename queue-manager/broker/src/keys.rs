@@ -1,6 +1,6 @@
 //! Every key that Rust code reads or writes. Scripts make theirs with `key(…)` in `prelude.lua`, by the same names.
 
-use queue_protocol::{AccountName, ClientId, JobId, WorkerName, Workshop};
+use queue_protocol::{AccountName, ClientId, JobId, Lane, WorkerName, Workshop};
 
 /// All keys of one workshop stand under one hash tag, so they live in one slot of a cluster.
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ impl Keys {
 
     pub(crate) fn inputs(&self, id: JobId) -> String {
         format!("{}:inputs:{id}", self.0)
+    }
+
+    pub(crate) fn line(&self, lane: Lane, participant: &AccountName) -> String {
+        format!("{}:line:{}:{participant}", self.0, lane.word())
     }
 
     /// A participant's jobs by time of submission.

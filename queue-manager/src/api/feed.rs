@@ -1,0 +1,211 @@
+//! The event feed: a numbered snapshot, then numbered changes; over a websocket (`/api/v1/feed`) and as server-sent
+//! events (`/api/v1/events`) for curl and plain pages. A participant's feed is about their own jobs, the instructor's
+//! about everyone's.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use queue_broker::Broker;
+use queue_broker::signals::Signal;
+use queue_protocol::api::Role;
+use queue_protocol::feed::{FeedMessage, JobChange, Snapshot};
+use queue_protocol::timings;
+use tokio_util::sync::CancellationToken;
+
+use super::view;
+use crate::hub::{Ear, Hub, Interest};
+use crate::identity::Caller;
+use crate::problem::Trouble;
+
+/// Ended jobs in a snapshot, besides all that wait or run.
+const LATEST: usize = 100;
+
+struct Feed {
+    broker: Broker,
+    caller: Caller,
+    ear: Ear,
+    shutdown: CancellationToken,
+}
+
+impl Feed {
+    fn open(broker: Broker, hub: &Hub, caller: Caller, shutdown: CancellationToken) -> Self {
+        let interest = match caller.role {
+            Role::Instructor => Interest::Room,
+            Role::Participant => Interest::Participant(caller.name.clone()),
+        };
+        Self {
+            ear: hub.listen(interest),
+            broker,
+            caller,
+            shutdown,
+        }
+    }
+
+    /// The number is read before what it numbers, so a change in between comes once more and is never missed.
+    async fn snapshot(&self) -> Result<FeedMessage, Trouble> {
+        let whole_room = self.caller.role == Role::Instructor;
+        let position = self
+            .broker
+            .feed_position((!whole_room).then_some(&self.caller.name))
+            .await?;
+        let stored = if whole_room {
+            self.broker.jobs_of_the_room(LATEST).await?
+        } else {
+            self.broker.jobs_of(&self.caller.name, LATEST).await?
+        };
+        Ok(FeedMessage::Snapshot(Snapshot {
+            epoch: position.epoch,
+            n: position.n,
+            jobs: view::jobs(&self.broker, stored).await?,
+            counts: self.broker.status().await?,
+        }))
+    }
+
+    fn change(&self, signal: &Signal) -> Option<FeedMessage> {
+        let Signal::Change { change, room } = signal else {
+            return None;
+        };
+        let n = if self.caller.role == Role::Instructor {
+            *room
+        } else {
+            change.n
+        };
+        Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
+    }
+
+    /// The next messages; empty when the feed is over and the caller should come back to a new snapshot.
+    async fn next(&mut self) -> Vec<FeedMessage> {
+        loop {
+            let signal = tokio::select! {
+                signal = self.ear.next() => signal,
+                () = self.shutdown.cancelled() => None,
+            };
+            let Some(signal) = signal else { return Vec::new() };
+            let mut messages = Vec::new();
+            let mut fresh = false;
+            for signal in
+                std::iter::once(signal).chain(std::iter::from_fn(|| self.ear.ready()).collect::<Vec<_>>())
+            {
+                fresh |= *Arc::clone(&signal) == Signal::Listening;
+                messages.extend(self.change(&signal));
+            }
+            if fresh {
+                return self
+                    .snapshot()
+                    .await
+                    .map(|snapshot| vec![snapshot])
+                    .unwrap_or_default();
+            }
+            if !messages.is_empty() {
+                messages.extend(self.broker.status().await.ok().map(FeedMessage::Counts));
+                return messages;
+            }
+        }
+    }
+}
+
+/// `GET /api/v1/events`
+pub(crate) async fn events(
+    State(broker): State<Broker>,
+    State(hub): State<Hub>,
+    State(shutdown): State<CancellationToken>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Trouble> {
+    let feed = Feed::open(broker, &hub, caller, shutdown);
+    let snapshot = feed.snapshot().await?;
+    let keep_alive = KeepAlive::new().interval(timings::PING_EVERY);
+    let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
+    Ok((
+        headers,
+        Sse::new(event_stream(feed, snapshot)).keep_alive(keep_alive),
+    ))
+}
+
+fn event_stream(feed: Feed, snapshot: FeedMessage) -> impl Stream<Item = Result<Event, Infallible>> {
+    use futures_util::StreamExt;
+    let first = futures_util::stream::iter([snapshot]);
+    let rest = futures_util::stream::unfold(feed, async |mut feed| {
+        let messages = feed.next().await;
+        if messages.is_empty() {
+            None
+        } else {
+            Some((futures_util::stream::iter(messages), feed))
+        }
+    });
+    first
+        .chain(rest.flatten())
+        .filter_map(async |message| as_event(&message).map(Ok))
+}
+
+fn as_event(message: &FeedMessage) -> Option<Event> {
+    let (name, id) = match message {
+        FeedMessage::Snapshot(snapshot) => ("snapshot", Some(snapshot.n)),
+        FeedMessage::Job(change) => ("job", Some(change.n)),
+        FeedMessage::Counts(_) => ("counts", None),
+    };
+    let event = Event::default().event(name).json_data(message).ok()?;
+    Some(match id {
+        Some(n) => event.id(n.to_string()),
+        None => event,
+    })
+}
+
+/// `GET /api/v1/feed`
+pub(crate) async fn socket(
+    State(broker): State<Broker>,
+    State(hub): State<Hub>,
+    State(shutdown): State<CancellationToken>,
+    caller: Caller,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let feed = Feed::open(broker, &hub, caller, shutdown);
+    upgrade
+        .max_message_size(64 * 1024)
+        .on_upgrade(move |socket| serve(socket, feed))
+}
+
+async fn serve(mut socket: WebSocket, mut feed: Feed) {
+    let mut ping = tokio::time::interval(timings::PING_EVERY);
+    let mut messages = feed
+        .snapshot()
+        .await
+        .map(|snapshot| vec![snapshot])
+        .unwrap_or_default();
+    loop {
+        for message in &messages {
+            let Ok(text) = serde_json::to_string(message) else {
+                return;
+            };
+            if socket.send(Message::Text(text.into())).await.is_err() {
+                return;
+            }
+        }
+        messages = tokio::select! {
+            next = feed.next() => {
+                if next.is_empty() { break }
+                next
+            }
+            heard = socket.recv() => match heard {
+                // A feed is for listening: what a viewer says is a mistake, and told so.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => break,
+                _ => return,
+            },
+            _ = ping.tick() => {
+                if socket.send(Message::Ping(Vec::new().into())).await.is_err() { return }
+                Vec::new()
+            }
+        };
+    }
+    let goodbye = CloseFrame {
+        code: close_code::AWAY,
+        reason: "come back for a new snapshot".into(),
+    };
+    // The other end may be gone already.
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
+}

@@ -1,0 +1,100 @@
+//! `POST /api/v1/jobs`: submit a workflow.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use queue_protocol::{JobId, Lane, limits};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::identity::Caller;
+use crate::problem::Trouble;
+use crate::workflow::submit::Door;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Submit<'a> {
+    /// ComfyUI's API-format graph.
+    #[serde(borrow)]
+    workflow: &'a RawValue,
+    /// To make a repeated submit the same job.
+    id: Option<JobId>,
+    /// Passed on to ComfyUI; `extra_pnginfo` ends up in saved pictures.
+    #[serde(borrow)]
+    extra_data: Option<&'a RawValue>,
+    /// Before the own other waiting jobs.
+    #[serde(default)]
+    front: bool,
+}
+
+#[derive(Serialize)]
+struct PromptBody<'a> {
+    prompt: &'a RawValue,
+    prompt_id: JobId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    front: bool,
+}
+
+/// What a submit answers.
+#[derive(Serialize)]
+pub(crate) struct SubmitAnswer {
+    id: JobId,
+    position: Option<u64>,
+    repeated: bool,
+}
+
+/// Whole body, or the limit's own answer.
+pub(crate) fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Trouble> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge(limits::BODY),
+        _ => Trouble::BadRequest("The request ended before its body did.".to_owned()),
+    })
+}
+
+pub(crate) async fn submit(
+    State(door): State<Door>,
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<impl IntoResponse, Trouble> {
+    let body = within_limit(body)?;
+    if crate::workflow::depth::exceeds(&body, limits::DEPTH) {
+        return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
+    }
+    let submit: Submit<'_> = serde_json::from_slice(&body)?;
+    let prompt = PromptBody {
+        prompt: submit.workflow,
+        prompt_id: submit.id.unwrap_or_else(JobId::random),
+        extra_data: submit.extra_data,
+        front: submit.front,
+    };
+    let accepted = door
+        .submit(&caller.name, Lane::Normal, &serde_json::to_vec(&prompt)?)
+        .await?;
+    let position = door
+        .broker
+        .positions(&[accepted.id])
+        .await?
+        .first()
+        .copied()
+        .flatten();
+    let status = if accepted.repeated {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let location = [(header::LOCATION, format!("/api/v1/jobs/{}", accepted.id))];
+    Ok((
+        status,
+        location,
+        Json(SubmitAnswer {
+            id: accepted.id,
+            position,
+            repeated: accepted.repeated,
+        }),
+    ))
+}

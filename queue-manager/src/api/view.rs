@@ -1,0 +1,94 @@
+//! Jobs as the API shows them.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use queue_broker::jobs::StoredJob;
+use queue_broker::{Broker, BrokerError};
+use queue_protocol::api::{Job, OutputFile};
+use queue_protocol::link::JobResult;
+use serde::Deserialize;
+
+/// Stored jobs with position, files and error. Files' addresses are the owner's seat's.
+pub(crate) async fn jobs(broker: &Broker, stored: Vec<StoredJob>) -> Result<Vec<Job>, BrokerError> {
+    let ids: Vec<_> = stored.iter().map(|job| job.id).collect();
+    let positions = broker.positions(&ids).await?;
+    let mut jobs = Vec::with_capacity(stored.len());
+    for (job, position) in stored.into_iter().zip(positions) {
+        let result = if job.state.is_end() {
+            broker.result(job.id).await?
+        } else {
+            None
+        };
+        jobs.push(view(job, position, result));
+    }
+    Ok(jobs)
+}
+
+fn view(job: StoredJob, position: Option<u64>, result: Option<JobResult>) -> Job {
+    let outputs = result
+        .as_ref()
+        .map(|result| outputs(&job, result))
+        .unwrap_or_default();
+    Job {
+        id: job.id,
+        participant: job.participant,
+        state: job.state,
+        reason: job.reason,
+        lane: job.lane,
+        position,
+        attempts: job.attempts,
+        worker: job.worker,
+        submitted_at: job.submitted_at,
+        started_at: job.started_at,
+        ended_at: job.ended_at,
+        outputs,
+        error: result.and_then(|result| result.error),
+    }
+}
+
+/// A file reference as ComfyUI writes it in a node's output.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct FileReference {
+    pub(crate) filename: String,
+    #[serde(default)]
+    pub(crate) subfolder: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// Every file reference of a result: (node, name of the list it stood in, reference).
+pub(crate) fn references(result: &JobResult) -> Vec<(String, String, FileReference)> {
+    let mut found = Vec::new();
+    for (node, output) in &result.outputs {
+        let Ok(lists) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(output.get())
+        else {
+            continue;
+        };
+        for (list, items) in lists {
+            for item in items.as_array().into_iter().flatten() {
+                if let Ok(reference) = serde_json::from_value::<FileReference>(item.clone()) {
+                    found.push((node.clone(), list.clone(), reference));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn outputs(job: &StoredJob, result: &JobResult) -> Vec<OutputFile> {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    references(result)
+        .into_iter()
+        .map(|(node, _, file)| OutputFile {
+            node,
+            url: format!(
+                "/{}/api/view?filename={}&subfolder={}&type={}",
+                job.participant,
+                encode(&file.filename),
+                encode(&file.subfolder),
+                encode(&file.kind)
+            ),
+            filename: file.filename,
+            kind: file.kind,
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! The whole service put together: what it holds, its two listeners, its roles, and how it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::FromRef;
+use axum::middleware;
+use axum::routing::{get, post};
+use axum::{Router, extract::Request};
+use queue_broker::Broker;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::trace::TraceLayer;
+
+use crate::capabilities::Capabilities;
+use crate::config::Config;
+use crate::files::Files;
+use crate::hub::Hub;
+use crate::identity::caller::Identity;
+use crate::identity::cookie::CookieKind;
+use crate::identity::{Passwords, sign_in};
+use crate::pages::Look;
+use crate::private_redis::{self, PrivateRedis};
+use crate::workflow::submit::Door;
+use crate::{api, cross_site, health, janitor, link, seat};
+
+/// What handlers take their parts from.
+#[derive(Clone, FromRef)]
+pub(crate) struct App {
+    pub(crate) config: Arc<Config>,
+    pub(crate) broker: Broker,
+    pub(crate) files: Files,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) identity: Identity,
+    pub(crate) hub: Hub,
+    pub(crate) look: Look,
+    pub(crate) frontend: seat::frontend::Frontend,
+    pub(crate) door: Door,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// Serves until `shutdown`, then finishes what is under way and stops the private redis-server.
+///
+/// # Errors
+/// When an address is taken, the data folder cannot be used, or the private redis-server does not start.
+pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let tasks = TaskTracker::new();
+    let redis_stop = CancellationToken::new();
+    let store = if let Some(store) = config.outside_store() {
+        store
+    } else {
+        let redis = PrivateRedis::start(&config.data, &config.workshop).await?;
+        tasks.spawn(redis.keep(redis_stop.clone()));
+        private_redis::store(&config.data)
+    };
+    let broker = Broker::new(&store, &config.workshop)?;
+    let app = App::new(config, broker, shutdown.clone())?;
+    app.start_roles(&tasks);
+
+    let seats = TcpListener::bind(app.config.bind)
+        .await
+        .with_context(|| format!("cannot listen on {}", app.config.bind))?;
+    let workers = TcpListener::bind(app.config.worker_bind)
+        .await
+        .with_context(|| format!("cannot listen for workers on {}", app.config.worker_bind))?;
+    tracing::info!(seats = %seats.local_addr()?, workers = %workers.local_addr()?, "serving");
+    let public = axum::serve(seats, public_router(app.clone()))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let private =
+        axum::serve(workers, link::router(app)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let both = async { tokio::try_join!(public.into_future(), private.into_future()) };
+    tokio::pin!(both);
+    tokio::select! {
+        ended = &mut both => drop(ended?),
+        () = patience(&shutdown) => tracing::warn!("some requests did not end within 10 s and were cut"),
+    }
+    redis_stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+async fn patience(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}
+
+impl App {
+    fn new(config: Config, broker: Broker, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let files = Files::open(&config.data.join("files"))
+            .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
+        let capabilities = Capabilities::new(broker.clone(), files.clone());
+        let identity = Identity::new(
+            broker.clone(),
+            Passwords::new()?,
+            CookieKind { https: config.https },
+        );
+        Ok(Self {
+            look: Look {
+                insecure: config.insecure_http && !config.https,
+            },
+            frontend: seat::frontend::Frontend::new(&config.frontend),
+            door: Door {
+                broker: broker.clone(),
+                files: files.clone(),
+                capabilities: capabilities.clone(),
+            },
+            config: Arc::new(config),
+            hub: Hub::default(),
+            broker,
+            files,
+            capabilities,
+            identity,
+            shutdown,
+        })
+    }
+
+    fn start_roles(&self, tasks: &TaskTracker) {
+        let (sender, heard) = mpsc::channel(1_024);
+        let (broker, shutdown) = (self.broker.clone(), self.shutdown.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = broker.listen(sender) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        tasks.spawn(self.hub.clone().run(heard));
+        let settings = vec![
+            ("mode", "fifo".to_owned()),
+            (
+                "running_per_participant",
+                self.config.running_per_participant.to_string(),
+            ),
+        ];
+        let every = self.config.reap_every();
+        tasks.spawn(janitor::run(
+            self.broker.clone(),
+            every,
+            settings,
+            self.shutdown.clone(),
+        ));
+    }
+}
+
+fn public_router(app: App) -> Router {
+    let (seats, identity) = (seat::router(app.clone()), app.identity.clone());
+    Router::new()
+        .route("/", get(sign_in::home))
+        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::ready))
+        .route("/api/queue/status", get(health::queue_status))
+        .nest("/api/v1", api::router())
+        .merge(crate::pages::router())
+        .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), request))
+        .layer(middleware::from_fn(cross_site::refuse))
+        .layer(middleware::from_fn(refuse_odd_paths))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .with_state(app)
+}
+
+async fn refuse_odd_paths(request: Request, next: middleware::Next) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    if crate::path_rule::is_allowed(request.uri().path()) {
+        next.run(request).await
+    } else {
+        crate::problem::Trouble::BadPath.into_response()
+    }
+}
+
+fn span(request: &Request) -> tracing::Span {
+    // The path without its query: a query may carry names of files.
+    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
+}

@@ -1,0 +1,315 @@
+//! What workers have: node classes and models, read from their `object_info`, which is kept once per hash.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, RwLock};
+
+use queue_broker::Broker;
+use queue_protocol::{FileHash, NeedsId, limits};
+use serde_json::Value;
+
+use crate::files::{Files, StorePath};
+use crate::problem::Trouble;
+use crate::workflow::needs::{Requirements, is_model};
+use crate::workflow::{Graph, Refusal};
+
+/// The `object_info` of one kind of worker.
+#[derive(Debug)]
+pub struct ObjectInfo {
+    /// Class → its description, as ComfyUI sent it.
+    pub classes: serde_json::Map<String, Value>,
+    models: HashSet<String>,
+    /// (class, input) that take the name of an uploaded file.
+    uploads: HashSet<(String, String)>,
+}
+
+/// Flags by which ComfyUI marks an input that takes an uploaded file.
+const UPLOAD_FLAGS: [&str; 4] = ["image_upload", "audio_upload", "video_upload", "file_upload"];
+
+impl ObjectInfo {
+    fn read(json: &[u8]) -> Result<Self, Trouble> {
+        let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
+        let (mut models, mut uploads) = (HashSet::new(), HashSet::new());
+        for (class, about) in &classes {
+            for (input, spec) in inputs_of(about) {
+                if UPLOAD_FLAGS
+                    .iter()
+                    .any(|flag| spec[1][*flag] == Value::Bool(true))
+                {
+                    uploads.insert((class.clone(), input.clone()));
+                }
+                models.extend(
+                    options_of(spec)
+                        .filter(|text| is_model(text))
+                        .map(ToOwned::to_owned),
+                );
+            }
+        }
+        Ok(Self {
+            classes,
+            models,
+            uploads,
+        })
+    }
+
+    /// Whether a worker of this kind can run what these requirements name.
+    #[must_use]
+    pub fn can_run(&self, needs: &Requirements) -> bool {
+        needs.nodes.iter().all(|class| self.classes.contains_key(class))
+            && needs.models.iter().all(|model| self.models.contains(model))
+    }
+}
+
+fn inputs_of(about: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    ["required", "optional"]
+        .into_iter()
+        .filter_map(|group| about["input"][group].as_object())
+        .flatten()
+}
+
+/// The choices of an input: `[["a", "b"], {…}]` or, in newer nodes, `["COMBO", {"options": ["a", "b"]}]`.
+fn options_of(spec: &Value) -> impl Iterator<Item = &str> {
+    let choices = spec[0].as_array().or_else(|| spec[1]["options"].as_array());
+    choices.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What all workers seen so far have, together.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Vec<Arc<ObjectInfo>>);
+
+impl Known {
+    /// Refuses what no worker could ever run, as long as any worker was seen.
+    ///
+    /// # Errors
+    /// The refusal, in ComfyUI's words.
+    pub fn check(&self, graph: &Graph<'_>) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        for (id, node) in &graph.nodes {
+            if !self.0.iter().any(|info| info.classes.contains_key(node.class())) {
+                return Err(Refusal::UnknownClass {
+                    node: id.clone(),
+                    class: node.class().to_owned(),
+                });
+            }
+        }
+        for (id, node, input, model) in graph.texts().filter(|(_, _, _, text)| is_model(text)) {
+            if !self.0.iter().any(|info| info.models.contains(&model)) {
+                let (node, class) = (id.to_owned(), node.class().to_owned());
+                return Err(Refusal::UnknownModel {
+                    node,
+                    class,
+                    input: input.to_owned(),
+                    model,
+                });
+            }
+        }
+        if graph.nodes.values().any(|node| self.is_output(node.class())) {
+            Ok(())
+        } else {
+            Err(Refusal::NoOutputs)
+        }
+    }
+
+    /// Whether a class is an output node.
+    #[must_use]
+    pub fn is_output(&self, class: &str) -> bool {
+        self.0.iter().any(|info| {
+            info.classes
+                .get(class)
+                .is_some_and(|about| about["output_node"] == true)
+        })
+    }
+
+    /// Whether an input takes the name of an uploaded file.
+    #[must_use]
+    pub fn takes_upload(&self, class: &str, input: &str) -> bool {
+        self.0
+            .iter()
+            .any(|info| info.uploads.contains(&(class.to_owned(), input.to_owned())))
+            || (self.0.is_empty() && class.starts_with("Load"))
+    }
+
+    /// All classes of all workers; a participant's own uploads stand where a worker's input folder was listed.
+    #[must_use]
+    pub fn object_info(&self, own_inputs: &[String]) -> serde_json::Map<String, Value> {
+        let mut all = BTreeMap::new();
+        for info in &self.0 {
+            for (class, about) in &info.classes {
+                all.entry(class.clone()).or_insert_with(|| about.clone());
+            }
+            for (class, input) in &info.uploads {
+                if let Some(about) = all.get_mut(class) {
+                    put_own_inputs(about, input, own_inputs);
+                }
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// Names of models, of all workers.
+    #[must_use]
+    pub fn models(&self) -> HashSet<&str> {
+        self.0
+            .iter()
+            .flat_map(|info| &info.models)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+fn put_own_inputs(about: &mut Value, input: &str, own: &[String]) {
+    for group in ["required", "optional"] {
+        let spec = about
+            .get_mut("input")
+            .and_then(|all| all.get_mut(group))
+            .and_then(|all| all.get_mut(input));
+        let Some(spec) = spec else { continue };
+        if spec[0].is_array() {
+            spec[0] = own.into();
+        } else if spec[1]["options"].is_array() {
+            spec[1]["options"] = own.into();
+        }
+    }
+}
+
+/// The catalogue of what workers have. Cheap to clone.
+#[derive(Clone)]
+pub struct Capabilities {
+    broker: Broker,
+    files: Files,
+    read: Arc<RwLock<HashMap<FileHash, Arc<ObjectInfo>>>>,
+}
+
+impl Capabilities {
+    /// An empty catalogue over a store.
+    #[must_use]
+    pub fn new(broker: Broker, files: Files) -> Self {
+        Self {
+            broker,
+            files,
+            read: Arc::default(),
+        }
+    }
+
+    fn path(hash: &FileHash) -> Result<StorePath, Trouble> {
+        StorePath::new(&["object-info", hash.as_str()])
+    }
+
+    /// The `object_info` with this hash; `None` when no worker has sent it yet.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn get(&self, hash: &FileHash) -> Result<Option<Arc<ObjectInfo>>, Trouble> {
+        if let Some(info) = self.read.read().map_err(|_| Trouble::Bug)?.get(hash) {
+            return Ok(Some(Arc::clone(info)));
+        }
+        let json = match self.files.read(&Self::path(hash)?).await {
+            Ok(json) => json,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let info = Arc::new(ObjectInfo::read(&json)?);
+        self.read
+            .write()
+            .map_err(|_| Trouble::Bug)?
+            .insert(hash.clone(), Arc::clone(&info));
+        Ok(Some(info))
+    }
+
+    /// Keeps what a worker sent, if it is what its hash says.
+    ///
+    /// # Errors
+    /// [`Trouble::BadRequest`] when it is not, or not `object_info`.
+    pub async fn put(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), Trouble> {
+        use sha2::{Digest, Sha256};
+        if json.len() > limits::OBJECT_INFO || hex::encode(Sha256::digest(&json)) != hash.as_str() {
+            return Err(Trouble::BadRequest(
+                "This is not the object_info with that hash.".to_owned(),
+            ));
+        }
+        ObjectInfo::read(&json)?;
+        self.files.write(&Self::path(hash)?, json).await?;
+        Ok(())
+    }
+
+    /// What all workers ever seen have.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn known(&self) -> Result<Known, Trouble> {
+        let mut known = Vec::new();
+        let mut seen = HashSet::new();
+        for (_, fields) in self.broker.workers().await? {
+            let Some(hash) = fields
+                .get("object_info")
+                .and_then(|text| text.parse::<FileHash>().ok())
+            else {
+                continue;
+            };
+            if seen.insert(hash.clone()) {
+                known.extend(self.get(&hash).await?);
+            }
+        }
+        Ok(Known(known))
+    }
+
+    /// The classes of needs that a worker with this `object_info` can run.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn runnable(&self, info: &ObjectInfo) -> Result<Vec<NeedsId>, Trouble> {
+        let all = self.broker.needs().await?;
+        Ok(all
+            .into_iter()
+            .filter(|(_, json)| serde_json::from_str(json).is_ok_and(|needs| info.can_run(&needs)))
+            .map(|(id, _)| id)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> ObjectInfo {
+        ObjectInfo::read(
+            br#"{"LoadImage":{"output_node":false,"input":{"required":{
+                    "image":[["someone-elses.png"],{"image_upload":true}]}}},
+                "Loader":{"output_node":false,"input":{"required":{
+                    "ckpt_name":["COMBO",{"options":["a.safetensors"]}]}}},
+                "SaveImage":{"output_node":true,"input":{"required":{}}}}"#,
+        )
+        .unwrap()
+    }
+
+    fn check(graph: &str) -> Result<(), Refusal> {
+        let raw = serde_json::value::RawValue::from_string(graph.to_owned()).unwrap();
+        Known(vec![Arc::new(info())]).check(&Graph::read(&raw).unwrap())
+    }
+
+    #[test]
+    fn nobody_sees_the_workers_or_anyone_elses_inputs() {
+        let shown = Known(vec![Arc::new(info())]).object_info(&["mine.png".to_owned()]);
+        let text = serde_json::to_string(&shown).unwrap();
+        assert!(text.contains("mine.png") && !text.contains("someone-elses"));
+    }
+
+    #[test]
+    fn what_no_worker_has_is_refused_at_once() {
+        let save = r#""9":{"class_type":"SaveImage"}"#;
+        assert_eq!(check(&format!("{{{save}}}")), Ok(()));
+        let unknown = check(r#"{"1":{"class_type":"Nope"}}"#).unwrap_err();
+        assert_eq!(unknown.code(), "missing_node_type");
+        let loader = r#""1":{"class_type":"Loader","inputs":{"ckpt_name":"b.safetensors"}}"#;
+        let missing = check(&format!("{{{loader},{save}}}")).unwrap_err();
+        assert_eq!(
+            missing.node_errors()["1"]["errors"][0]["type"],
+            "value_not_in_list"
+        );
+        assert_eq!(
+            check(r#"{"1":{"class_type":"LoadImage"}}"#),
+            Err(Refusal::NoOutputs)
+        );
+    }
+}

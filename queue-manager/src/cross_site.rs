@@ -1,0 +1,90 @@
+//! Which unsafe requests and websockets come from our own pages.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Trouble;
+
+/// Refuses unsafe requests that another site's page made. A request with neither header is no browser's: it passes
+/// when it carries its own credentials, and a cookie alone is not enough.
+pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let upgrade = request.headers().contains_key(header::UPGRADE);
+    if (safe && !upgrade) || is_ours(request.headers(), upgrade) {
+        return next.run(request).await;
+    }
+    Trouble::CrossSite.into_response()
+}
+
+fn is_ours(headers: &HeaderMap, upgrade: bool) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
+        // `none` is a person's own doing, such as an address typed in; scripts of a page cannot send it.
+        return site == "same-origin" || site == "none";
+    }
+    if let Some(origin) = text(header::ORIGIN) {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        return host.is_some() && host == text(header::HOST);
+    }
+    upgrade || headers.contains_key(header::AUTHORIZATION) || !headers.contains_key(header::COOKIE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.parse::<header::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn another_sites_page_changes_nothing_here() {
+        assert!(!is_ours(
+            &headers(&[("sec-fetch-site", "cross-site"), ("host", "a")]),
+            false
+        ));
+        assert!(!is_ours(
+            &headers(&[("sec-fetch-site", "same-site"), ("host", "a")]),
+            false
+        ));
+        assert!(!is_ours(
+            &headers(&[("origin", "http://evil"), ("host", "a:8080")]),
+            false
+        ));
+        assert!(!is_ours(
+            &headers(&[("origin", "null"), ("host", "a:8080")]),
+            false
+        ));
+        assert!(!is_ours(
+            &headers(&[("cookie", "atelier=x"), ("host", "a")]),
+            false
+        ));
+        assert!(!is_ours(
+            &headers(&[("origin", "http://evil"), ("host", "a")]),
+            true
+        ));
+    }
+
+    #[test]
+    fn our_own_pages_and_scripts_with_credentials_pass() {
+        assert!(is_ours(&headers(&[("sec-fetch-site", "same-origin")]), false));
+        assert!(is_ours(
+            &headers(&[("origin", "http://a:8080"), ("host", "a:8080")]),
+            false
+        ));
+        assert!(is_ours(
+            &headers(&[("authorization", "Bearer x"), ("host", "a")]),
+            false
+        ));
+    }
+}

@@ -1,0 +1,158 @@
+//! Uploaded inputs: a name points to content by its hash, so a job keeps the content its name had at submit.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use queue_protocol::{AccountName, FileHash};
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Files, StorePath, Written};
+use crate::problem::Trouble;
+
+/// What a name points to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The content.
+    pub sha256: FileHash,
+    /// Bytes.
+    pub size: u64,
+}
+
+fn name_path(participant: &AccountName, name: &str) -> Result<StorePath, Trouble> {
+    StorePath::new(&["inputs", participant.as_str(), "names", name])
+}
+
+/// Where a content lies.
+///
+/// # Errors
+/// Never for a valid hash.
+pub fn content_path(participant: &AccountName, sha256: &FileHash) -> Result<StorePath, Trouble> {
+    StorePath::new(&["inputs", participant.as_str(), "content", sha256.as_str()])
+}
+
+impl Files {
+    /// Stores the content of an upload; its name comes later, because browsers send it after the file.
+    ///
+    /// # Errors
+    /// [`Trouble::TooLarge`] past the limit; nothing is left behind.
+    pub async fn receive_input<S, E>(
+        &self,
+        participant: &AccountName,
+        limit: usize,
+        body: S,
+    ) -> Result<Input, Trouble>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let arriving = StorePath::new(&[
+            "inputs",
+            participant.as_str(),
+            "arriving",
+            &uuid::Uuid::new_v4().to_string(),
+        ])?;
+        let Written { sha256, size } =
+            self.write_stream(&arriving, limit as u64, body)
+                .await
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::FileTooLarge => Trouble::TooLarge(limit),
+                    _ => error.into(),
+                })?;
+        self.rename(&arriving, &content_path(participant, &sha256)?)?;
+        Ok(Input { sha256, size })
+    }
+
+    /// Gives a received content a name (`sub/x.png`). As ComfyUI does: the same bytes keep the name, other bytes get
+    /// `x (1).png` unless `overwrite`. Answers the name it got.
+    ///
+    /// # Errors
+    /// [`Trouble::BadPath`] for a name that is not one.
+    pub async fn name_input(
+        &self,
+        participant: &AccountName,
+        name: &str,
+        overwrite: bool,
+        input: &Input,
+    ) -> Result<String, Trouble> {
+        let name = self.free_name(participant, name, overwrite, input).await?;
+        self.write(&name_path(participant, &name)?, serde_json::to_vec(input)?)
+            .await?;
+        Ok(name)
+    }
+
+    async fn free_name(
+        &self,
+        participant: &AccountName,
+        name: &str,
+        overwrite: bool,
+        input: &Input,
+    ) -> Result<String, Trouble> {
+        let (stem, ending) = name
+            .rsplit_once('.')
+            .map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+        let mut candidate = name.to_owned();
+        for n in 1.. {
+            match self.input(participant, &candidate).await? {
+                Some(other) if !overwrite && other != *input => candidate = format!("{stem} ({n}){ending}"),
+                _ => break,
+            }
+        }
+        Ok(candidate)
+    }
+
+    /// What a name points to; `None` when there is no such upload.
+    ///
+    /// # Errors
+    /// [`Trouble::BadPath`] for a name that is not one.
+    pub async fn input(&self, participant: &AccountName, name: &str) -> Result<Option<Input>, Trouble> {
+        match self.read(&name_path(participant, name)?).await {
+            Ok(json) => Ok(Some(serde_json::from_slice(&json)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A participant's uploads by name.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn inputs_of(&self, participant: &AccountName) -> Result<Vec<Entry>, Trouble> {
+        match self.list(&StorePath::new(&["inputs", participant.as_str(), "names"])?, true) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => Ok(other?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn put(files: &Files, name: &str, bytes: &'static [u8], overwrite: bool) -> String {
+        let body = futures_util::stream::iter([Ok::<_, io::Error>(Bytes::from_static(bytes))]);
+        let ada = "ada".parse().unwrap();
+        let input = files.receive_input(&ada, 1_000, body).await.unwrap();
+        files.name_input(&ada, name, overwrite, &input).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_same_bytes_keep_their_name_and_other_bytes_get_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        assert_eq!(put(&files, "x.png", b"one", false).await, "x.png");
+        assert_eq!(put(&files, "x.png", b"one", false).await, "x.png");
+        assert_eq!(put(&files, "x.png", b"two", false).await, "x (1).png");
+        assert_eq!(put(&files, "x.png", b"three", true).await, "x.png");
+        let ada = "ada".parse().unwrap();
+        assert_eq!(files.input(&ada, "x.png").await.unwrap().unwrap().size, 5);
+        assert_eq!(files.inputs_of(&ada).unwrap().len(), 2);
+        assert!(
+            files
+                .input(&"ben".parse().unwrap(), "x.png")
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+}

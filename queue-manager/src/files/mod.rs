@@ -1,0 +1,280 @@
+//! Files, in a folder: inputs, outputs, what a person saved in their tab. Every path is checked when it is made and
+//! resolved beneath the folder, so neither `..` nor a symlink leads out.
+
+pub mod inputs;
+pub mod outputs;
+pub mod path;
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use futures_util::{Stream, StreamExt};
+use queue_protocol::FileHash;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+
+pub use path::StorePath;
+
+/// The file store.
+#[derive(Clone)]
+pub struct Files {
+    root: Arc<Dir>,
+}
+
+/// What lists show of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the folder that was listed, with `/` between folders.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Last change in ms since 1970, by the file system's clock.
+    pub modified_ms: u64,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// SHA-256 of what came.
+    pub sha256: FileHash,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Files {
+    /// Opens the folder, made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let root = Dir::open_ambient_dir(folder, ambient_authority())?;
+        root.create_dir_all("incoming")?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
+    /// Writes a whole file; readers see the old one or the new one.
+    ///
+    /// # Errors
+    /// The file system's; the old file is as it was.
+    pub async fn write(&self, path: &StorePath, bytes: Vec<u8>) -> io::Result<Written> {
+        let stream = futures_util::stream::once(async move { Ok::<_, io::Error>(Bytes::from(bytes)) });
+        self.write_stream(path, u64::MAX, Box::pin(stream)).await
+    }
+
+    /// Writes a file as it arrives, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] past the limit, the sender's, or the file system's; nothing is left behind.
+    pub async fn write_stream<S, E>(&self, path: &StorePath, limit: u64, mut body: S) -> io::Result<Written>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let incoming = format!("incoming/{}", uuid::Uuid::new_v4());
+        let file = tokio::fs::File::from_std(self.root.create(&incoming)?.into_std());
+        match receive(file, limit, &mut body).await {
+            Ok(written) => {
+                self.place(&incoming, path)?;
+                Ok(written)
+            }
+            Err(error) => {
+                self.root.remove_file(&incoming)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn place(&self, incoming: &str, path: &StorePath) -> io::Result<()> {
+        if let Some(folder) = path.folder() {
+            self.root.create_dir_all(folder)?;
+        }
+        self.root.rename(incoming, &self.root, path.as_str())
+    }
+
+    /// Opens a file for reading, with its size.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] also for a folder.
+    pub fn open_file(&self, path: &StorePath) -> io::Result<(tokio::fs::File, u64)> {
+        let file = self.root.open(path.as_str())?;
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok((tokio::fs::File::from_std(file.into_std()), about.len()))
+    }
+
+    /// A whole small file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] also for a folder.
+    pub async fn read(&self, path: &StorePath) -> io::Result<Vec<u8>> {
+        let file = self.root.open(path.as_str())?;
+        tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            file.into_std().read_to_end(&mut bytes).map(|_| bytes)
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// One file's entry.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] also for a folder.
+    pub fn entry(&self, path: &StorePath) -> io::Result<Entry> {
+        let about = self.root.metadata(path.as_str())?;
+        if !about.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Entry {
+            name: path.name().to_owned(),
+            size: about.len(),
+            modified_ms: modified_ms(&about),
+        })
+    }
+
+    /// The files of a folder and, with `recurse`, of the folders in it; sorted by name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when there is no such folder.
+    pub fn list(&self, folder: &StorePath, recurse: bool) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        collect(&self.root.open_dir(folder.as_str())?, "", recurse, &mut entries)?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// Moves a file.
+    ///
+    /// # Errors
+    /// The file system's; both files are as they were.
+    pub fn rename(&self, from: &StorePath, to: &StorePath) -> io::Result<()> {
+        if let Some(folder) = to.folder() {
+            self.root.create_dir_all(folder)?;
+        }
+        self.root.rename(from.as_str(), &self.root, to.as_str())
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn remove(&self, path: &StorePath) -> io::Result<()> {
+        self.root.remove_file(path.as_str())
+    }
+
+    /// Whether a small file can be written and taken away again: the readiness of the disk.
+    ///
+    /// # Errors
+    /// The file system's, which is the answer.
+    pub fn probe(&self) -> io::Result<()> {
+        self.root
+            .create("incoming/.probe")?
+            .into_std()
+            .write_all(b"ready")?;
+        self.root.remove_file("incoming/.probe")
+    }
+}
+
+async fn receive<S, E>(mut file: tokio::fs::File, limit: u64, body: &mut S) -> io::Result<Written>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| io::Error::other(error.into()))?;
+        size += chunk.len() as u64;
+        if size > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        hash.update(&chunk);
+        file.write_all(&chunk).await?;
+    }
+    file.flush().await?;
+    let sha256 = hex::encode(hash.finalize()).parse().map_err(io::Error::other)?;
+    Ok(Written { sha256, size })
+}
+
+fn collect(folder: &Dir, prefix: &str, recurse: bool, entries: &mut Vec<Entry>) -> io::Result<()> {
+    for item in folder.entries()? {
+        let item = item?;
+        let Ok(name) = item.file_name().into_string() else {
+            continue;
+        };
+        let kind = item.file_type()?;
+        if kind.is_file() {
+            let about = item.metadata()?;
+            let name = format!("{prefix}{name}");
+            entries.push(Entry {
+                name,
+                size: about.len(),
+                modified_ms: modified_ms(&about),
+            });
+        } else if kind.is_dir() && recurse {
+            collect(&item.open_dir()?, &format!("{prefix}{name}/"), recurse, entries)?;
+        }
+    }
+    Ok(())
+}
+
+fn modified_ms(about: &cap_std::fs::Metadata) -> u64 {
+    about
+        .modified()
+        .ok()
+        .and_then(|time| time.into_std().duration_since(UNIX_EPOCH).ok())
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_symlink_out_of_the_folder_is_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("canary"), "secret").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+        let path = StorePath::new(&["link", "canary"]).unwrap();
+        assert!(files.read(&path).await.is_err());
+        assert!(files.write(&path, b"x".to_vec()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let path = StorePath::new(&["a", "b.png"]).unwrap();
+        let body = futures_util::stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"12345678"))]);
+        let error = files.write_stream(&path, 7, body).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(files.entry(&path).is_err());
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("incoming")).unwrap().count(),
+            0
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_listed_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let path = StorePath::new(&["a", "sub", "b.txt"]).unwrap();
+        let written = files.write(&path, b"hello".to_vec()).await.unwrap();
+        assert_eq!(written.size, 5);
+        let list = files.list(&StorePath::new(&["a"]).unwrap(), true).unwrap();
+        assert_eq!(list[0].name, "sub/b.txt");
+        assert_eq!(files.read(&path).await.unwrap(), b"hello");
+    }
+}

@@ -1,0 +1,113 @@
+//! Health: alive, ready, and the published views that monitors and old scripts read.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use queue_broker::Broker;
+use queue_protocol::JobId;
+use queue_protocol::api::QueueStatus;
+use serde::Serialize;
+
+use crate::files::Files;
+use crate::problem::Trouble;
+
+/// A reaper that did not look for this long does not work.
+const REAPER_LATE: Duration = Duration::from_secs(30);
+/// The store is away when it takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What `/readyz` and `/health` answer.
+#[derive(Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+    checks: BTreeMap<&'static str, String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueStatus>,
+}
+
+/// `GET /healthz`: the process turns its event loop; asks nobody.
+pub(crate) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz` and `/health`: 503 while Redis, its scripts, the reaper or the disk do not work; 200 `degraded`
+/// without workers.
+pub(crate) async fn ready(
+    State(broker): State<Broker>,
+    State(files): State<Files>,
+) -> (StatusCode, Json<Health>) {
+    let checks = [
+        ("redis", within_patience(redis(&broker)).await),
+        ("scripts", within_patience(scripts(&broker)).await),
+        ("reaper", within_patience(reaper(&broker)).await),
+        (
+            "disk",
+            files
+                .probe()
+                .map(|()| "writable".to_owned())
+                .map_err(|error| error.to_string()),
+        ),
+    ];
+    let well = checks.iter().all(|(_, result)| result.is_ok());
+    let checks = checks
+        .into_iter()
+        .map(|(name, result)| (name, result.unwrap_or_else(|why| why)))
+        .collect();
+    if !well {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(Health {
+                status: "unhealthy",
+                checks,
+                queue: None,
+            }),
+        );
+    }
+    let queue = broker.status().await.ok();
+    let workers = queue.as_ref().map_or(0, |status| status.active_workers);
+    let status = if workers == 0 { "degraded" } else { "ok" };
+    (
+        StatusCode::OK,
+        Json(Health {
+            status,
+            checks,
+            queue,
+        }),
+    )
+}
+
+/// `GET /api/queue/status`
+pub(crate) async fn queue_status(State(broker): State<Broker>) -> Result<Json<QueueStatus>, Trouble> {
+    Ok(Json(broker.status().await?))
+}
+
+async fn within_patience(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    tokio::time::timeout(PATIENCE, check)
+        .await
+        .unwrap_or_else(|_| Err("no answer within 1 s".to_owned()))
+}
+
+async fn redis(broker: &Broker) -> Result<String, String> {
+    let asked = Instant::now();
+    broker.ping().await.map_err(|error| error.to_string())?;
+    Ok(format!("answered in {} ms", asked.elapsed().as_millis()))
+}
+
+async fn scripts(broker: &Broker) -> Result<String, String> {
+    broker
+        .positions(&[JobId::random()])
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok("run".to_owned())
+}
+
+async fn reaper(broker: &Broker) -> Result<String, String> {
+    match broker.since_reaped().await.map_err(|error| error.to_string())? {
+        Some(since) if since < REAPER_LATE => Ok(format!("looked {} ms ago", since.as_millis())),
+        Some(since) => Err(format!("has not looked for {} s", since.as_secs())),
+        None => Err("has not looked yet".to_owned()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Hands what the store announces to the open sockets of this process. Queues are bounded: a listener that does not
+//! keep up loses previews first, then its socket, and comes back to a snapshot.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use queue_broker::frames::Payload;
+use queue_broker::signals::Signal;
+use queue_protocol::{AccountName, WorkerName};
+use tokio::sync::mpsc;
+
+/// Signals that may wait for one socket: some seconds of a busy job.
+const QUEUE: usize = 256;
+
+/// What a listener wants to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Everything about one participant's jobs.
+    Participant(AccountName),
+    /// Every change in the room, without execution messages.
+    Room,
+    /// What is meant for one worker.
+    Worker(WorkerName),
+}
+
+impl Interest {
+    fn matches(&self, signal: &Signal) -> bool {
+        match (self, signal) {
+            (_, Signal::Listening) | (Self::Room, Signal::Change { .. }) => true,
+            (Self::Participant(me), Signal::Change { change, .. }) => *me == change.participant,
+            (Self::Participant(me), Signal::Frame(frame)) => *me == frame.participant,
+            (Self::Worker(me), Signal::Wake(worker) | Signal::Cancel(worker, _)) => me == worker,
+            _ => false,
+        }
+    }
+}
+
+struct Listener {
+    interest: Interest,
+    sender: mpsc::Sender<Arc<Signal>>,
+}
+
+/// The listeners of this process. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Hub {
+    listeners: Arc<Mutex<HashMap<u64, Listener>>>,
+    next: Arc<AtomicU64>,
+}
+
+/// One open ear; closes when dropped. Ends by itself when it does not keep up.
+pub(crate) struct Ear {
+    hub: Hub,
+    id: u64,
+    receiver: mpsc::Receiver<Arc<Signal>>,
+}
+
+impl Ear {
+    pub(crate) async fn next(&mut self) -> Option<Arc<Signal>> {
+        self.receiver.recv().await
+    }
+
+    /// What is there already, without waiting.
+    pub(crate) fn ready(&mut self) -> Option<Arc<Signal>> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.hub
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
+    }
+}
+
+impl Hub {
+    pub(crate) fn listen(&self, interest: Interest) -> Ear {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let listener = Listener { interest, sender };
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, listener);
+        Ear {
+            hub: self.clone(),
+            id,
+            receiver,
+        }
+    }
+
+    fn tell(&self, signal: Signal) {
+        let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
+        let signal = Arc::new(signal);
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, listener| {
+                if !listener.interest.matches(&signal) {
+                    return true;
+                }
+                // Half the queue is kept for what matters more than a preview.
+                if preview && listener.sender.capacity() < QUEUE / 2 {
+                    return true;
+                }
+                listener.sender.try_send(Arc::clone(&signal)).is_ok()
+            });
+    }
+
+    /// Hands out what is heard until the sender is gone.
+    pub(crate) async fn run(self, mut heard: mpsc::Receiver<Signal>) {
+        while let Some(signal) = heard.recv().await {
+            self.tell(signal);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use queue_broker::frames::ExecutionFrame;
+    use queue_protocol::JobId;
+
+    use super::*;
+
+    fn frame(participant: &str, payload: Payload) -> Signal {
+        let participant = participant.parse().unwrap();
+        Signal::Frame(ExecutionFrame {
+            participant,
+            client: None,
+            job: JobId::random(),
+            payload,
+        })
+    }
+
+    #[tokio::test]
+    async fn nobody_hears_anybody_elses_frames() {
+        let hub = Hub::default();
+        let mut ada = hub.listen(Interest::Participant("ada".parse().unwrap()));
+        let mut room = hub.listen(Interest::Room);
+        hub.tell(frame("ben", Payload::Text("canary".to_owned())));
+        assert!(ada.ready().is_none() && room.ready().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_loses_previews_first_and_then_its_socket() {
+        let hub = Hub::default();
+        let mut slow = hub.listen(Interest::Participant("ada".parse().unwrap()));
+        for _ in 0..2 * QUEUE {
+            hub.tell(frame("ada", Payload::Binary(vec![0])));
+        }
+        assert_eq!(
+            hub.listeners.lock().unwrap().len(),
+            1,
+            "previews alone close nothing"
+        );
+        for _ in 0..QUEUE {
+            hub.tell(frame("ada", Payload::Text(String::new())));
+        }
+        assert_eq!(hub.listeners.lock().unwrap().len(), 0);
+        while slow.ready().is_some() {}
+        assert!(slow.next().await.is_none());
+    }
+}

@@ -1,0 +1,10 @@
+//! Who is calling. Participants and the instructor come by session cookie, bearer token or HTTP Basic; workers only on
+//! their own listener.
+
+pub mod caller;
+pub mod cookie;
+pub mod password;
+pub mod sign_in;
+
+pub use caller::{Caller, Instructor};
+pub use password::Passwords;

@@ -1,0 +1,97 @@
+//! The sign-in page, and signing in and out.
+
+use axum::Json;
+use axum::extract::{Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use queue_broker::Broker;
+use queue_broker::accounts::Account;
+use queue_broker::sessions::SecretHash;
+use queue_protocol::api::{SignIn, SignedIn};
+use serde::Deserialize;
+
+use super::caller::{Caller, Identity};
+use super::password::random_secret;
+use crate::pages;
+use crate::problem::Trouble;
+
+#[derive(Deserialize)]
+pub(crate) struct Why {
+    failed: Option<String>,
+}
+
+/// `GET /sign-in`
+pub(crate) async fn page(State(look): State<pages::Look>, Query(why): Query<Why>) -> Response {
+    let message = match why.failed.as_deref() {
+        None => "",
+        Some("slow") => "Too many tries for this name. Wait a minute and try again.",
+        Some("store") => "The queue store is not answering. Try again in a moment.",
+        Some(_) => "That name and password do not go together.",
+    };
+    look.sign_in(message)
+}
+
+/// `POST /sign-in` from the page: on to the seat, or back to the page with the reason.
+pub(crate) async fn submit(
+    State(identity): State<Identity>,
+    State(broker): State<Broker>,
+    Form(form): Form<SignIn>,
+) -> Response {
+    match begin(&identity, &broker, form).await {
+        Ok((account, secret)) => {
+            let cookie = [(header::SET_COOKIE, identity.cookie().begin(&secret))];
+            (cookie, Redirect::to(&format!("/{}/", account.name))).into_response()
+        }
+        Err(Trouble::SlowDown) => Redirect::to("/sign-in?failed=slow").into_response(),
+        Err(Trouble::WrongPassword) => Redirect::to("/sign-in?failed=name").into_response(),
+        Err(_) => Redirect::to("/sign-in?failed=store").into_response(),
+    }
+}
+
+/// `POST /api/v1/session`: a bearer token for programs and for the dashboard.
+pub(crate) async fn token(
+    State(identity): State<Identity>,
+    State(broker): State<Broker>,
+    Json(sign_in): Json<SignIn>,
+) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
+    let (account, token) = begin(&identity, &broker, sign_in).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(SignedIn {
+            token,
+            name: account.name,
+            role: account.role,
+        }),
+    ))
+}
+
+async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<(Account, String), Trouble> {
+    let account = identity.verify(sign_in.name.trim(), sign_in.password).await?;
+    // A new id at every sign-in: one that was set before means nothing.
+    let secret = random_secret();
+    broker
+        .begin_session(&SecretHash::of(&secret), &account.name)
+        .await?;
+    tracing::info!(participant.id = %account.name, "signed in");
+    Ok((account, secret))
+}
+
+/// `POST /sign-out`
+pub(crate) async fn sign_out(
+    State(identity): State<Identity>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Trouble> {
+    identity.sign_out(&headers).await?;
+    Ok((
+        [(header::SET_COOKIE, identity.cookie().end())],
+        Redirect::to("/sign-in"),
+    ))
+}
+
+/// `GET /`: to the own seat, or to the sign-in page.
+pub(crate) async fn home(caller: Result<Caller, Trouble>) -> Redirect {
+    match caller {
+        Ok(caller) => Redirect::to(&format!("/{}/", caller.name)),
+        Err(_) => Redirect::to("/sign-in"),
+    }
+}

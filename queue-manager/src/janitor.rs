@@ -1,0 +1,67 @@
+//! The role that takes back leases and notices when the store has restarted. Every queue-manager runs one; they do not
+//! mind each other.
+
+use std::time::Duration;
+
+use queue_broker::transitions::reap::Reaped;
+use queue_broker::{Broker, BrokerError};
+use tokio_util::sync::CancellationToken;
+
+/// Settings that the store is opened with, again after each restart of it.
+pub(crate) type Settings = Vec<(&'static str, String)>;
+
+pub(crate) async fn run(broker: Broker, every: Duration, settings: Settings, shutdown: CancellationToken) {
+    let mut run_id = None;
+    let mut away = false;
+    while !shutdown.is_cancelled() {
+        match look(&broker, &mut run_id, &settings).await {
+            Ok(reaped) => {
+                if away {
+                    tracing::info!("the queue store answers again");
+                }
+                away = false;
+                tell(&reaped);
+            }
+            Err(error) => {
+                if !away {
+                    tracing::warn!(%error, "the queue store does not answer; looking again every second");
+                }
+                away = true;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn look(
+    broker: &Broker,
+    run_id: &mut Option<String>,
+    settings: &Settings,
+) -> Result<Reaped, BrokerError> {
+    let current = broker.run_id().await?;
+    if run_id.as_ref() != Some(&current) {
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.clone()))
+            .collect();
+        broker.open(&settings).await?;
+        *run_id = Some(current);
+    }
+    broker.reap().await
+}
+
+fn tell(reaped: &Reaped) {
+    match reaped {
+        Reaped::Moved(gap_ms) => {
+            tracing::warn!(gap_ms, "after an outage every lease moved forward by the gap")
+        }
+        Reaped::TakenBack(jobs) => {
+            for (job, state) in jobs {
+                tracing::warn!(job.id = %job, job.state = %state, "took back a lease that ended");
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The worker link: a listener of its own, where every caller is a worker with a token.
+
+mod events;
+mod files;
+mod session;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State, WebSocketUpgrade};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::{get, put};
+use queue_broker::Broker;
+use queue_broker::sessions::SecretHash;
+use queue_protocol::{WorkerName, limits};
+
+use crate::app::App;
+use crate::problem::Trouble;
+
+/// The worker behind a bearer token.
+pub(crate) struct Worker(WorkerName);
+
+impl<S> FromRequestParts<S> for Worker
+where
+    S: Send + Sync,
+    Broker: FromRef<S>,
+{
+    type Rejection = Trouble;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
+        let authorization = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let secret = authorization
+            .and_then(|text| text.strip_prefix("Bearer "))
+            .ok_or(Trouble::NotSignedIn)?;
+        let worker = Broker::from_ref(state)
+            .worker_of_token(&SecretHash::of(secret))
+            .await?;
+        worker.map(Self).ok_or(Trouble::NotSignedIn)
+    }
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let lease = "/link/jobs/{job}/{token}";
+    Router::new()
+        .route("/link", get(open))
+        .route("/link/object-info/{hash}", put(files::put_object_info))
+        .route(&format!("{lease}/body"), get(files::get_body))
+        .route(&format!("{lease}/inputs/{{sha256}}"), get(files::get_input))
+        .route(
+            &format!("{lease}/outputs/{{kind}}/{{*path}}"),
+            put(files::put_output),
+        )
+        .layer(DefaultBodyLimit::disable())
+        .fallback(async || Trouble::NotFound)
+        .with_state(app)
+}
+
+async fn open(State(app): State<App>, Worker(worker): Worker, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(limits::LINK_FRAME)
+        .on_upgrade(move |socket| session::serve(socket, app, worker))
+}

@@ -1,0 +1,66 @@
+//! The queue-manager's own few pages: sign-in, and the plain page of a seat. Files with one place for a sentence of
+//! ours; nothing that anyone typed is ever put into them.
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What every page shows besides its content.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Served without TLS on a network: said on every page.
+    pub(crate) insecure: bool,
+}
+
+impl Look {
+    pub(crate) fn sign_in(self, message: &'static str) -> Response {
+        self.page(include_str!("sign-in.html"), message)
+    }
+
+    pub(crate) fn plain_seat(self) -> Response {
+        self.page(include_str!("seat.html"), "")
+    }
+
+    fn page(self, html: &str, message: &'static str) -> Response {
+        let notice = if self.insecure {
+            "This page is not encrypted: anyone on this network can read what you type."
+        } else {
+            ""
+        };
+        let html = html
+            .replace("<!-- notice -->", notice)
+            .replace("<!-- message -->", message);
+        let headers = [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        (headers, Html(html)).into_response()
+    }
+}
+
+/// The pages' own files, at a place that no participant can be called like.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let file = |kind: &'static str, text: &'static str| {
+        get(move || async move {
+            (
+                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")],
+                text,
+            )
+        })
+    };
+    Router::new()
+        .route(
+            "/static/page.css",
+            file("text/css; charset=utf-8", include_str!("page.css")),
+        )
+        .route(
+            "/static/seat.js",
+            file("text/javascript; charset=utf-8", include_str!("seat.js")),
+        )
+}

@@ -1,0 +1,135 @@
+//! The queue-manager's own redis-server, on a socket under the data folder: append-only, flushed every second, never
+//! evicting. It is taken over after a crash of ours, started again after a crash of its own, and stopped with us.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use queue_broker::{Broker, Store};
+use queue_protocol::Workshop;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+/// A socket's path is cut at 107 bytes by the kernel.
+const LONGEST_SOCKET_PATH: usize = 107;
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Where its socket is.
+#[must_use]
+pub(crate) fn socket(data: &Path) -> PathBuf {
+    data.join("redis").join("redis.sock")
+}
+
+/// The store at that socket.
+pub(crate) fn store(data: &Path) -> Store {
+    Store::Socket(socket(data))
+}
+
+/// The running server; `child` is `None` for one that an earlier queue-manager started.
+pub(crate) struct PrivateRedis {
+    folder: PathBuf,
+    probe: Broker,
+    child: Option<Child>,
+}
+
+impl PrivateRedis {
+    /// Takes over the server that answers on the socket, or starts one.
+    pub(crate) async fn start(data: &Path, workshop: &Workshop) -> anyhow::Result<Self> {
+        let path = socket(data);
+        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+            bail!(
+                "{} is too long for a socket; start in the project's folder with a relative ATELIER_DATA",
+                path.display()
+            );
+        }
+        let folder = data.join("redis");
+        tokio::fs::create_dir_all(&folder)
+            .await
+            .with_context(|| folder.display().to_string())?;
+        let probe = Broker::new(&store(data), workshop)?;
+        let mut redis = Self {
+            folder,
+            probe,
+            child: None,
+        };
+        if path.exists() && redis.probe.ping().await.is_ok() {
+            tracing::info!("took over the private redis-server that was still running");
+        } else {
+            redis.launch().await?;
+        }
+        Ok(redis)
+    }
+
+    async fn launch(&mut self) -> anyhow::Result<()> {
+        let child = Command::new("redis-server")
+            .current_dir(&self.folder)
+            .args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700", "--dir", "."])
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+            .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--logfile", "redis.log"])
+            .args(["--client-output-buffer-limit", "pubsub 32mb 8mb 60"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            // Its own group: a Ctrl-C in the terminal is ours to pass on, after the last write.
+            .process_group(0)
+            .spawn()
+            .context("redis-server could not be started; install it (apt-get install redis-server) or set ATELIER_REDIS_URL")?;
+        self.child = Some(child);
+        for _ in 0..600 {
+            if self.probe.ping().await.is_ok() {
+                return Ok(());
+            }
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+            {
+                bail!(
+                    "redis-server ended with {status}; see {}",
+                    self.folder.join("redis.log").display()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!(
+            "redis-server did not answer within 30 s; see {}",
+            self.folder.join("redis.log").display()
+        )
+    }
+
+    /// Starts the server again whenever it is gone, until shutdown; then stops it.
+    pub(crate) async fn keep(mut self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if self.is_gone().await {
+                tracing::warn!("the private redis-server is gone; starting it again");
+                if let Err(error) = self.launch().await {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "the private redis-server did not start"
+                    );
+                }
+            }
+        }
+        self.probe.stop_store().await;
+        if let Some(child) = &mut self.child {
+            if tokio::time::timeout(Duration::from_secs(10), child.wait())
+                .await
+                .is_err()
+            {
+                tracing::error!("the private redis-server did not stop within 10 s");
+            }
+        }
+    }
+
+    async fn is_gone(&mut self) -> bool {
+        match &mut self.child {
+            // A child that hangs is not gone: starting a second one on its files would lose data.
+            Some(child) => !matches!(child.try_wait(), Ok(None)),
+            None => self.probe.ping().await.is_err() && self.probe.ping().await.is_err(),
+        }
+    }
+}

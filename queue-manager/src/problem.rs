@@ -1,0 +1,195 @@
+//! Everything that can go wrong in a request, by what the caller can do, and its three dialects: problem+json on our
+//! own API, ComfyUI's JSON on a seat's paths, a plain word on the worker link.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use queue_broker::BrokerError;
+use queue_protocol::api::Problem;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::workflow::Refusal;
+
+/// What went wrong. No job has changed unless a variant says so.
+#[derive(Debug, Error)]
+pub enum Trouble {
+    /// Nobody is signed in, or with a session that ended.
+    #[error("Sign in first.")]
+    NotSignedIn,
+    /// The name or the password is wrong; which of them is not said.
+    #[error("That name and password do not go together.")]
+    WrongPassword,
+    /// Too many tries for one account.
+    #[error("Too many tries for this account. Wait a minute and try again.")]
+    SlowDown,
+    /// There is no such thing, or it is somebody else's.
+    #[error("There is nothing here by that name.")]
+    NotFound,
+    /// The path has a spelling that two servers could read as two paths.
+    #[error("This path has characters that are not allowed.")]
+    BadPath,
+    /// An unsafe request that did not come from our own pages.
+    #[error("This request came from another site and was refused.")]
+    CrossSite,
+    /// The request cannot be understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The workflow cannot be accepted.
+    #[error("{0}")]
+    Workflow(Refusal),
+    /// The body is larger than the limit.
+    #[error("The request is larger than the limit of {0} bytes.")]
+    TooLarge(usize),
+    /// The id belongs to another job.
+    #[error("This id belongs to another job. Leave it out or choose a new one.")]
+    IdTaken,
+    /// A name is taken, and overwriting was not asked for.
+    #[error("File already exists")]
+    Exists,
+    /// The line is full.
+    #[error("{0}")]
+    LineFull(String),
+    /// The queue store does not answer. The outcome is unknown: submit again with the same id.
+    #[error("The queue store is not answering. Running jobs go on; try again in a moment.")]
+    StoreAway,
+    /// The store or the disk is full.
+    #[error("There is no room to store this. Tell your instructor.")]
+    NoRoom,
+    /// A bug of ours; the log has the cause.
+    #[error("Something went wrong on our side.")]
+    Bug,
+}
+
+impl Trouble {
+    /// Status and stable word.
+    #[must_use]
+    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotSignedIn => (StatusCode::UNAUTHORIZED, "not_signed_in"),
+            Self::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
+            Self::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Workflow(refusal) => (StatusCode::BAD_REQUEST, refusal.code()),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::IdTaken => (StatusCode::BAD_REQUEST, "id_taken"),
+            Self::Exists => (StatusCode::CONFLICT, "exists"),
+            Self::LineFull(_) => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
+            Self::StoreAway => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),
+            Self::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),
+            Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, "bug"),
+        }
+    }
+
+    fn with_headers(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        match self {
+            Self::NotSignedIn => {
+                let challenge = HeaderValue::from_static("Basic realm=\"Atelier\", charset=\"UTF-8\"");
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::SlowDown | Self::LineFull(_) | Self::StoreAway => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    /// The body that ComfyUI's frontend reads and shows.
+    #[must_use]
+    pub fn as_comfyui(&self) -> Value {
+        let (_, code) = self.status_and_code();
+        let (kind, node_errors) = match self {
+            Self::Workflow(refusal) => (refusal.code(), refusal.node_errors()),
+            _ => (code, json!({})),
+        };
+        json!({
+            "error": {"type": kind, "message": self.to_string(), "details": "", "extra_info": {}},
+            "node_errors": node_errors,
+        })
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            code: code.to_owned(),
+        };
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        self.with_headers((status, kind, Json(problem)).into_response())
+    }
+}
+
+/// The same trouble in ComfyUI's dialect, for every route of a seat.
+#[derive(Debug)]
+pub struct SeatTrouble(pub Trouble);
+
+impl<E: Into<Trouble>> From<E> for SeatTrouble {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for SeatTrouble {
+    fn into_response(self) -> Response {
+        let (status, _) = self.0.status_and_code();
+        let body = Json(self.0.as_comfyui());
+        self.0.with_headers((status, body).into_response())
+    }
+}
+
+impl From<BrokerError> for Trouble {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Unavailable(cause) => {
+                tracing::warn!(%cause, "the queue store did not answer a request");
+                Self::StoreAway
+            }
+            BrokerError::Full(cause) => {
+                tracing::error!(%cause, "the queue store has no room");
+                Self::NoRoom
+            }
+            BrokerError::Corrupt(what) => {
+                tracing::error!(what, "the queue store answered something unexpected");
+                Self::Bug
+            }
+        }
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                tracing::error!(%error, "the disk is full");
+                Self::NoRoom
+            }
+            _ => {
+                tracing::error!(%error, "a file could not be moved");
+                Self::Bug
+            }
+        }
+    }
+}
+
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Self::BadRequest(format!("The JSON could not be read: {error}."))
+    }
+}
+
+impl From<queue_protocol::InvalidId> for Trouble {
+    fn from(_: queue_protocol::InvalidId) -> Self {
+        Self::NotFound
+    }
+}

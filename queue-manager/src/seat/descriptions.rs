@@ -1,0 +1,116 @@
+//! What the frontend asks about the server: features, users, devices, and lists that are empty in a light seat.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use queue_broker::Broker;
+use queue_protocol::limits;
+use serde_json::{Value, json};
+
+use crate::files::Files;
+use crate::identity::Caller;
+use crate::problem::SeatTrouble;
+
+/// What this server can do, in `features` and on the websocket. Text metadata is not announced: the frames it would
+/// change come from workers as they are. The manager and assets do not exist in a seat.
+pub(super) fn feature_flags() -> Value {
+    json!({
+        "supports_preview_metadata": true,
+        "supports_model_type_tags": true,
+        "max_upload_size": limits::UPLOAD,
+        "extension": {"manager": {"supports_v4": false}},
+        "node_replacements": true,
+        "assets": false,
+    })
+}
+
+pub(super) async fn features() -> Json<Value> {
+    Json(feature_flags())
+}
+
+/// One user per seat: whoever signed in.
+pub(super) async fn users() -> Json<Value> {
+    Json(json!({"storage": "server", "migrated": true}))
+}
+
+pub(super) async fn nothing() -> Json<Value> {
+    Json(json!({}))
+}
+
+pub(super) async fn empty_list() -> Json<Value> {
+    Json(json!([]))
+}
+
+pub(super) async fn logs() -> Json<Value> {
+    Json(json!(""))
+}
+
+pub(super) async fn raw_logs() -> Json<Value> {
+    Json(json!({"entries": [], "size": {"cols": 80, "rows": 24}}))
+}
+
+pub(super) async fn subscribed() {}
+
+/// Freeing a GPU's memory would slow everyone down: not a participant's to ask.
+pub(super) async fn refuse_free() -> Response {
+    let error = json!({"error": "Memory of a shared GPU is managed by the workshop."});
+    (StatusCode::FORBIDDEN, Json(error)).into_response()
+}
+
+/// The pool of workers in ComfyUI's words.
+pub(super) async fn system_stats(State(broker): State<Broker>) -> Result<Json<Value>, SeatTrouble> {
+    let workers = broker.workers().await?;
+    let number = |fields: &std::collections::HashMap<String, String>, name: &str| {
+        fields
+            .get(name)
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or_default()
+    };
+    let version = workers
+        .first()
+        .and_then(|(_, fields)| fields.get("comfyui_version"))
+        .cloned();
+    let devices: Vec<_> = workers
+        .iter()
+        .enumerate()
+        .map(|(index, (name, fields))| {
+            let (total, free) = (number(fields, "vram_total"), number(fields, "vram_free"));
+            let gpu = fields.get("gpu").map_or("", String::as_str);
+            json!({
+                "name": format!("{name}: {gpu}"), "type": "cuda", "index": index, "vram_total": total,
+                "vram_free": free, "torch_vram_total": total, "torch_vram_free": free,
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "system": {
+            "os": "linux", "ram_total": 0, "ram_free": 0, "comfyui_version": version.unwrap_or_default(),
+            "python_version": "", "pytorch_version": "", "embedded_python": false, "argv": ["atelier"],
+        },
+        "devices": devices,
+    })))
+}
+
+/// `internal/files/input`: one's own uploads, newest first. Outputs are in the history.
+pub(super) async fn files(
+    State(files): State<Files>,
+    caller: Caller,
+    Path(kind): Path<String>,
+) -> Result<Response, SeatTrouble> {
+    if !matches!(kind.as_str(), "input" | "output" | "temp") {
+        let error = json!({"error": "Invalid directory type"});
+        return Ok((StatusCode::BAD_REQUEST, Json(error)).into_response());
+    }
+    let mut entries = if kind == "input" {
+        files.inputs_of(&caller.name)?
+    } else {
+        Vec::new()
+    };
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.modified_ms));
+    let names: Vec<_> = entries
+        .iter()
+        .map(|entry| format!("{} [input]", entry.name))
+        .collect();
+    Ok(Json(names).into_response())
+}

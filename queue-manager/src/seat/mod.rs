@@ -1,0 +1,152 @@
+//! Seats: ComfyUI's own protocol under `/<participant>/`, so that an unmodified frontend shows its own queue, progress,
+//! previews, history and cancel. Everything here is about one participant, who is the session's and nobody else's.
+
+mod descriptions;
+pub mod frontend;
+mod history;
+mod jobs;
+mod nodes;
+mod prompt;
+mod queue;
+mod settings;
+mod socket;
+pub(crate) mod stored_body;
+mod upload;
+mod userdata;
+mod view;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, patch, post};
+use axum::{Router, http::header};
+use queue_protocol::limits;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::identity::caller::Identity;
+use crate::path_rule;
+use crate::problem::{SeatTrouble, Trouble};
+
+/// Every route of a seat, without the participant.
+pub(crate) fn router(app: App) -> Router {
+    let with_and_without_api = Router::new()
+        .merge(execution())
+        .merge(descriptions())
+        .merge(personal());
+    let only_api = Router::new()
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/cancel", post(jobs::cancel_many))
+        .route("/jobs/{id}", get(jobs::one))
+        .route("/jobs/{id}/cancel", post(jobs::cancel));
+    let bare = Router::new()
+        .route("/internal/files/{kind}", get(descriptions::files))
+        .route("/internal/folder_paths", get(descriptions::nothing))
+        .route("/internal/logs", get(descriptions::logs))
+        .route("/internal/logs/raw", get(descriptions::raw_logs))
+        .route("/internal/logs/subscribe", patch(descriptions::subscribed))
+        .route("/jobs", get(frontend::plain_page));
+    Router::new()
+        .merge(with_and_without_api.clone())
+        .nest(
+            "/api",
+            with_and_without_api
+                .merge(only_api)
+                .fallback(async || SeatTrouble(Trouble::NotFound)),
+        )
+        .merge(bare)
+        .fallback(frontend::file)
+        .with_state(app)
+}
+
+fn execution() -> Router<App> {
+    Router::new()
+        .route("/prompt", get(queue::remaining).post(prompt::submit))
+        .route("/queue", get(queue::list).post(queue::change))
+        .route("/interrupt", post(queue::interrupt))
+        .route("/history", get(history::list).post(history::change))
+        .route("/history/{id}", get(history::one))
+        .layer(DefaultBodyLimit::max(limits::BODY))
+        .route("/ws", get(socket::open))
+        .route("/view", get(view::file))
+        .route(
+            "/upload/image",
+            post(upload::image).layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024)),
+        )
+        .route("/free", post(descriptions::refuse_free))
+}
+
+fn descriptions() -> Router<App> {
+    Router::new()
+        .route("/object_info", get(nodes::all))
+        .route("/object_info/{class}", get(nodes::one))
+        .route("/models", get(descriptions::empty_list))
+        .route("/models/{folder}", get(descriptions::empty_list))
+        .route("/experiment/models", get(descriptions::empty_list))
+        .route("/experiment/models/{folder}", get(descriptions::empty_list))
+        .route("/embeddings", get(descriptions::empty_list))
+        .route("/extensions", get(descriptions::empty_list))
+        .route("/features", get(descriptions::features))
+        .route("/system_stats", get(descriptions::system_stats))
+        .route("/i18n", get(descriptions::nothing))
+        .route("/global_subgraphs", get(descriptions::nothing))
+        .route("/node_replacements", get(descriptions::nothing))
+        .route("/workflow_templates", get(descriptions::nothing))
+}
+
+fn personal() -> Router<App> {
+    Router::new()
+        .route("/users", get(descriptions::users))
+        .route("/settings", get(settings::all).post(settings::merge))
+        .route("/settings/{id}", get(settings::one).post(settings::set))
+        .route("/userdata", get(userdata::list))
+        .route("/v2/userdata", get(userdata::list_v2))
+        .route("/userdata/{*file}", any(userdata::file))
+        .layer(DefaultBodyLimit::max(limits::BODY))
+}
+
+/// Takes a request to the seat its path names, if the session is that participant's. A path that names another one
+/// does not exist.
+pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Request) -> Response {
+    let raw = request.uri().path().to_owned();
+    let Some((participant, rest)) = path_rule::participant_of(&raw) else {
+        return frontend::shared_file(seats, request).await;
+    };
+    let Some(rest) = rest else {
+        // The frontend computes every address from the page's, which must end in a slash.
+        return Redirect::permanent(&format!("/{participant}/")).into_response();
+    };
+    let caller = match identity.caller(request.headers()).await {
+        Ok(caller) => caller,
+        Err(Trouble::NotSignedIn) if wants_a_page(&request, rest) => {
+            return Redirect::to("/sign-in").into_response();
+        }
+        Err(trouble) => return SeatTrouble(trouble).into_response(),
+    };
+    if caller.name != participant {
+        return SeatTrouble(Trouble::NotFound).into_response();
+    }
+    let inner = match request.uri().query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    match inner.parse::<Uri>() {
+        Ok(uri) => *request.uri_mut() = uri,
+        Err(_) => return SeatTrouble(Trouble::BadPath).into_response(),
+    }
+    request.extensions_mut().insert(caller);
+    match seats.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn wants_a_page(request: &Request, rest: &str) -> bool {
+    let accepts = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    request.method() == Method::GET
+        && matches!(rest, "/" | "/jobs")
+        && accepts.is_some_and(|accept| accept.contains("text/html"))
+}

@@ -1,0 +1,90 @@
+//! `settings`: one's own, over the workshop's defaults.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use queue_protocol::AccountName;
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+
+use crate::files::{Files, StorePath};
+use crate::identity::Caller;
+use crate::problem::{SeatTrouble, Trouble};
+
+/// Two tabs that save at once must not lose each other's change.
+static WRITING: Mutex<()> = Mutex::const_new(());
+
+/// What a first visit starts with: the editor instead of a tour, previews while sampling, no calls to other hosts.
+fn defaults() -> Map<String, Value> {
+    let defaults = json!({
+        "Comfy.TutorialCompleted": true,
+        "Comfy.Queue.MaxHistoryItems": 64,
+        "Comfy.Execution.PreviewMethod": "auto",
+        "Comfy.Workflow.ShowMissingModelsWarning": false,
+    });
+    defaults.as_object().cloned().unwrap_or_default()
+}
+
+fn path(participant: &AccountName) -> Result<StorePath, Trouble> {
+    StorePath::new(&["settings", participant.as_str(), "comfy.settings.json"])
+}
+
+async fn saved(files: &Files, participant: &AccountName) -> Result<Map<String, Value>, Trouble> {
+    match files.read(&path(participant)?).await {
+        Ok(json) => Ok(serde_json::from_slice(&json)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn effective(files: &Files, participant: &AccountName) -> Result<Map<String, Value>, Trouble> {
+    let mut settings = defaults();
+    settings.extend(saved(files, participant).await?);
+    Ok(settings)
+}
+
+async fn add(files: &Files, participant: &AccountName, more: Map<String, Value>) -> Result<(), Trouble> {
+    let _one_at_a_time = WRITING.lock().await;
+    let mut settings = saved(files, participant).await?;
+    settings.extend(more);
+    files
+        .write(&path(participant)?, serde_json::to_vec(&settings)?)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn all(
+    State(files): State<Files>,
+    caller: Caller,
+) -> Result<Json<Map<String, Value>>, SeatTrouble> {
+    Ok(Json(effective(&files, &caller.name).await?))
+}
+
+pub(super) async fn merge(
+    State(files): State<Files>,
+    caller: Caller,
+    Json(more): Json<Map<String, Value>>,
+) -> Result<(), SeatTrouble> {
+    Ok(add(&files, &caller.name, more).await?)
+}
+
+pub(super) async fn one(
+    State(files): State<Files>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, SeatTrouble> {
+    Ok(Json(
+        effective(&files, &caller.name)
+            .await?
+            .remove(&id)
+            .unwrap_or_default(),
+    ))
+}
+
+pub(super) async fn set(
+    State(files): State<Files>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(value): Json<Value>,
+) -> Result<(), SeatTrouble> {
+    Ok(add(&files, &caller.name, Map::from_iter([(id, value)])).await?)
+}

@@ -1,0 +1,79 @@
+//! The graph of a workflow, with values left as the text they came in.
+
+use std::collections::BTreeMap;
+
+use queue_protocol::limits;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::refusal::Refusal;
+
+/// Node id → node.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    /// The nodes.
+    pub nodes: BTreeMap<String, Node<'a>>,
+}
+
+/// One node.
+#[derive(Debug, Deserialize)]
+pub struct Node<'a> {
+    /// Its class; a node without one is refused.
+    #[serde(default)]
+    pub class_type: Option<String>,
+    /// Input name → value as text.
+    #[serde(borrow, default)]
+    pub inputs: BTreeMap<String, &'a RawValue>,
+}
+
+impl<'a> Graph<'a> {
+    /// Reads a graph in ComfyUI's API format.
+    ///
+    /// # Errors
+    /// When it is the UI's format, empty, too large, or has a node without a class.
+    pub fn read(json: &'a RawValue) -> Result<Self, Refusal> {
+        let parts: BTreeMap<String, &'a RawValue> =
+            serde_json::from_str(json.get()).map_err(|_| Refusal::NoPrompt)?;
+        if parts.contains_key("nodes") && parts.contains_key("links") {
+            return Err(Refusal::UiFormat);
+        }
+        if parts.len() > limits::NODES {
+            return Err(Refusal::TooManyNodes(parts.len()));
+        }
+        let mut nodes = BTreeMap::new();
+        for (id, part) in parts {
+            let node: Node<'a> =
+                serde_json::from_str(part.get()).map_err(|_| Refusal::NoClass { node: id.clone() })?;
+            if node.class_type.is_none() {
+                return Err(Refusal::NoClass { node: id });
+            }
+            nodes.insert(id, node);
+        }
+        if nodes.is_empty() {
+            Err(Refusal::NoOutputs)
+        } else {
+            Ok(Self { nodes })
+        }
+    }
+
+    /// Every input whose value is a text: (node id, node, input name, text).
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &Node<'a>, &str, String)> {
+        self.nodes.iter().flat_map(|(id, node)| {
+            node.inputs.iter().filter_map(move |(input, value)| {
+                let text = value
+                    .get()
+                    .starts_with('"')
+                    .then(|| serde_json::from_str(value.get()).ok())??;
+                Some((id.as_str(), node, input.as_str(), text))
+            })
+        })
+    }
+}
+
+impl Node<'_> {
+    /// The class; empty for none, which a read graph does not have.
+    #[must_use]
+    pub fn class(&self) -> &str {
+        self.class_type.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a workflow is not accepted, in ComfyUI's words where it has them.
+
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No graph in the request.
+    #[error("No prompt provided")]
+    NoPrompt,
+    /// The id is no canonical UUID.
+    #[error("prompt_id must be a canonical lower-case hyphenated UUID")]
+    InvalidId,
+    /// The frontend's own file format instead of the API format.
+    #[error(
+        "This is a workflow saved for the editor. Export it with \"Export (API)\" in ComfyUI's menu, or open it in \
+         your tab and click Run."
+    )]
+    UiFormat,
+    /// A node that is none.
+    #[error("Node '{node}' has no class_type. The workflow may be corrupted or in another format.")]
+    NoClass {
+        /// Its id.
+        node: String,
+    },
+    /// A class that no worker seen has.
+    #[error("Node '{class}' not found. No GPU of this workshop has it.")]
+    UnknownClass {
+        /// The node.
+        node: String,
+        /// Its class.
+        class: String,
+    },
+    /// A model that no worker seen has.
+    #[error("Prompt outputs failed validation")]
+    UnknownModel {
+        /// The node.
+        node: String,
+        /// Its class.
+        class: String,
+        /// The input.
+        input: String,
+        /// The model's name.
+        model: String,
+    },
+    /// No output node.
+    #[error("Prompt has no outputs")]
+    NoOutputs,
+    /// More nodes than the limit.
+    #[error("The workflow has {0} nodes; the limit is {limit}.", limit = queue_protocol::limits::NODES)]
+    TooManyNodes(usize),
+    /// Nested deeper than the limit.
+    #[error("The workflow is nested deeper than {limit} levels.", limit = queue_protocol::limits::DEPTH)]
+    TooDeep,
+}
+
+impl Refusal {
+    /// ComfyUI's `error.type`, or ours where it has none.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPrompt => "no_prompt",
+            Self::InvalidId => "invalid_prompt_id",
+            Self::UiFormat => "workflow_format_ui",
+            Self::NoClass { .. } | Self::UnknownClass { .. } => "missing_node_type",
+            Self::UnknownModel { .. } => "prompt_outputs_failed_validation",
+            Self::NoOutputs => "prompt_no_outputs",
+            Self::TooManyNodes(_) => "too_many_nodes",
+            Self::TooDeep => "too_deep",
+        }
+    }
+
+    /// ComfyUI's `node_errors`, which frame the node in the editor.
+    #[must_use]
+    pub fn node_errors(&self) -> Value {
+        let Self::UnknownModel {
+            node,
+            class,
+            input,
+            model,
+        } = self
+        else {
+            return json!({});
+        };
+        json!({ node: {
+            "class_type": class,
+            "dependent_outputs": [],
+            "errors": [{
+                "type": "value_not_in_list",
+                "message": "Value not in list",
+                "details": format!("{input}: '{model}' is on no GPU of this workshop"),
+                "extra_info": {"input_name": input, "received_value": model},
+            }],
+        }})
+    }
+}

@@ -1,0 +1,160 @@
+//! The body of `POST /prompt`, as an unmodified frontend sends it.
+
+use queue_protocol::{ClientId, JobId, limits};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::depth;
+use super::graph::Graph;
+use super::refusal::Refusal;
+use crate::problem::Trouble;
+
+/// Keys of paid nodes: never stored, logged or shown.
+const SECRETS: [&str; 2] = ["auth_token_comfy_org", "api_key_comfy_org"];
+
+/// What the queue needs to know of a request. Unknown fields pass: they belong to ComfyUI.
+#[derive(Debug)]
+pub struct PromptRequest<'a> {
+    /// The id it asked for, or a new one.
+    pub id: JobId,
+    /// The tab.
+    pub client: Option<ClientId>,
+    /// Before the participant's other jobs.
+    pub front: bool,
+    /// The workflow's own id.
+    pub workflow: Option<String>,
+    /// The graph.
+    pub graph: Graph<'a>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    client_id: Option<String>,
+    #[serde(borrow)]
+    prompt_id: Option<&'a RawValue>,
+    #[serde(default)]
+    front: bool,
+    #[serde(borrow)]
+    extra_data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+struct ExtraData {
+    extra_pnginfo: Option<PngInfo>,
+}
+
+#[derive(Deserialize)]
+struct PngInfo {
+    workflow: Option<UiWorkflow>,
+}
+
+#[derive(Deserialize)]
+struct UiWorkflow {
+    id: Option<String>,
+}
+
+impl<'a> PromptRequest<'a> {
+    /// Reads a body that was checked by [`checked`].
+    ///
+    /// # Errors
+    /// [`Trouble::BadRequest`] when it is no JSON object, [`Trouble::Workflow`] when it is no workflow.
+    pub fn read(body: &'a [u8]) -> Result<Self, Trouble> {
+        let fields: Fields<'a> = serde_json::from_slice(body).map_err(|error| {
+            if error.is_data() {
+                Trouble::Workflow(Refusal::NoPrompt)
+            } else {
+                error.into()
+            }
+        })?;
+        let prompt = fields.prompt.ok_or(Trouble::Workflow(Refusal::NoPrompt))?;
+        let id = match fields.prompt_id.map(RawValue::get) {
+            None | Some("null") => JobId::random(),
+            Some(text) => serde_json::from_str(text).map_err(|_| Trouble::Workflow(Refusal::InvalidId))?,
+        };
+        let extra = fields
+            .extra_data
+            .and_then(|data| serde_json::from_str::<ExtraData>(data.get()).ok());
+        Ok(Self {
+            id,
+            client: fields.client_id.and_then(|text| text.parse().ok()),
+            front: fields.front,
+            workflow: extra
+                .unwrap_or_default()
+                .extra_pnginfo
+                .and_then(|info| info.workflow)
+                .and_then(|w| w.id),
+            graph: Graph::read(prompt).map_err(Trouble::Workflow)?,
+        })
+    }
+}
+
+/// A body within the limits and without the keys of paid nodes: the bytes that came, where there are none.
+///
+/// # Errors
+/// [`Refusal::TooDeep`], or [`Trouble::BadRequest`] for what is no JSON.
+pub fn checked(body: &[u8]) -> Result<Vec<u8>, Trouble> {
+    if depth::exceeds(body, limits::DEPTH) {
+        return Err(Trouble::Workflow(Refusal::TooDeep));
+    }
+    let mentions = |key: &str| body.windows(key.len()).any(|window| window == key.as_bytes());
+    if !SECRETS.iter().any(|key| mentions(key)) {
+        return Ok(body.to_vec());
+    }
+    type Object = serde_json::Map<String, serde_json::Value>;
+    let mut request: Object = serde_json::from_slice(body)?;
+    if let Some(extra) = request
+        .get_mut("extra_data")
+        .and_then(serde_json::Value::as_object_mut)
+    {
+        for key in SECRETS {
+            extra.remove(key);
+        }
+    }
+    Ok(serde_json::to_vec(&request)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_that_came_are_the_bytes_that_are_kept() {
+        let body = br#"{"prompt" : {"1": {"class_type":"A"}},   "x":1.50}"#;
+        assert_eq!(checked(body).unwrap(), body);
+    }
+
+    #[test]
+    fn keys_of_paid_nodes_are_cut_out() {
+        let body = br#"{"prompt":{},"extra_data":{"auth_token_comfy_org":"canary","keep":1}}"#;
+        let kept = String::from_utf8(checked(body).unwrap()).unwrap();
+        assert!(!kept.contains("canary"));
+        assert!(kept.contains(r#""keep":1"#));
+    }
+
+    #[test]
+    fn each_wrong_body_has_its_own_answer() {
+        let code = |body: &str| match PromptRequest::read(body.as_bytes()) {
+            Err(trouble) => trouble.status_and_code().1,
+            Ok(_) => "accepted",
+        };
+        assert_eq!(code("not json"), "bad_request");
+        assert_eq!(code("[1]"), "no_prompt");
+        assert_eq!(code("{}"), "no_prompt");
+        assert_eq!(code(r#"{"prompt":{}}"#), "prompt_no_outputs");
+        assert_eq!(
+            code(r#"{"prompt":{"nodes":[],"links":[]}}"#),
+            "workflow_format_ui"
+        );
+        assert_eq!(code(r#"{"prompt":{"1":{"inputs":{}}}}"#), "missing_node_type");
+        assert_eq!(
+            code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#),
+            "invalid_prompt_id"
+        );
+        assert_eq!(
+            code(r#"{"prompt":{"1":{"class_type":"A","inputs":{"a":["2",0]}}}}"#),
+            "accepted"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! From a checked body to a stored job: the one way in, for tabs and for the API.
+
+use queue_broker::Broker;
+use queue_broker::transitions::submit::{Body, Submission, Submitted};
+use queue_protocol::link::BoundInput;
+use queue_protocol::{AccountName, FileHash, JobId, Lane, limits};
+use sha2::{Digest, Sha256};
+
+use super::needs::Requirements;
+use super::request::{PromptRequest, checked};
+use crate::capabilities::{Capabilities, Known};
+use crate::files::{Files, outputs};
+use crate::problem::Trouble;
+
+/// A job that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The job.
+    pub id: JobId,
+    /// Its arrival number; 0 when it was stored before.
+    pub number: u64,
+    /// Whether this very job was submitted before.
+    pub repeated: bool,
+}
+
+/// What a submit needs.
+#[derive(Clone)]
+pub struct Door {
+    /// The queue.
+    pub broker: Broker,
+    /// The file store.
+    pub files: Files,
+    /// What workers have.
+    pub capabilities: Capabilities,
+}
+
+impl Door {
+    /// Stores a job of `participant`.
+    ///
+    /// # Errors
+    /// [`Trouble::Workflow`], [`Trouble::LineFull`], [`Trouble::IdTaken`]: nothing was stored.
+    /// [`Trouble::StoreAway`]: submitting again with the same id tells.
+    pub async fn submit(
+        &self,
+        participant: &AccountName,
+        lane: Lane,
+        body: &[u8],
+    ) -> Result<Accepted, Trouble> {
+        let body = checked(body)?;
+        let request = PromptRequest::read(&body)?;
+        let known = self.capabilities.known().await?;
+        known.check(&request.graph).map_err(Trouble::Workflow)?;
+        let inputs = self.bind_inputs(participant, &request, &known).await?;
+        let needs = Requirements::of(&request.graph).named()?;
+        let body_hash: FileHash = hex::encode(Sha256::digest(&body)).parse()?;
+        let large = body.len() > limits::BODY_IN_REDIS;
+        if large {
+            self.files
+                .write(&outputs::body_path(participant, request.id)?, body.clone())
+                .await?;
+        }
+        let submitted = self
+            .broker
+            .submit(&Submission {
+                id: request.id,
+                participant,
+                lane,
+                needs: &needs,
+                body_hash: &body_hash,
+                body: if large {
+                    Body::Stored(body.len())
+                } else {
+                    Body::Inline(&body)
+                },
+                client: request.client.as_ref(),
+                front: request.front,
+                workflow: request.workflow.as_deref(),
+                inputs: &inputs,
+            })
+            .await?;
+        answer(request.id, submitted)
+    }
+
+    /// Binds each name of an uploaded file to the content it has now.
+    async fn bind_inputs(
+        &self,
+        participant: &AccountName,
+        request: &PromptRequest<'_>,
+        known: &Known,
+    ) -> Result<Vec<BoundInput>, Trouble> {
+        let mut bound = Vec::new();
+        for (id, node, input, text) in request.graph.texts() {
+            if !known.takes_upload(node.class(), input) {
+                continue;
+            }
+            let name = text.strip_suffix(" [input]").unwrap_or(&text);
+            // A name nobody uploaded is the worker's to refuse: its own folder may hold an example of that name.
+            if let Ok(Some(file)) = self.files.input(participant, name).await {
+                bound.push(BoundInput {
+                    node: id.to_owned(),
+                    input: input.to_owned(),
+                    name: text,
+                    sha256: file.sha256,
+                    size: file.size,
+                });
+            }
+        }
+        Ok(bound)
+    }
+}
+
+fn answer(id: JobId, submitted: Submitted) -> Result<Accepted, Trouble> {
+    match submitted {
+        Submitted::Accepted(number) => Ok(Accepted {
+            id,
+            number,
+            repeated: false,
+        }),
+        Submitted::Repeated(_) => Ok(Accepted {
+            id,
+            number: 0,
+            repeated: true,
+        }),
+        Submitted::Conflict => Err(Trouble::IdTaken),
+        Submitted::FullParticipant(waiting) => Err(Trouble::LineFull(format!(
+            "You already have {waiting} jobs waiting, which is the limit. Cancel some or wait."
+        ))),
+        Submitted::FullWorkshop(waiting) => Err(Trouble::LineFull(format!(
+            "{waiting} jobs are waiting in this workshop, which is the limit. Try again later."
+        ))),
+    }
+}
