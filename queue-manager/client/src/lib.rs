@@ -1,1 +1,8 @@
-//! placeholder
+//! The calling side of the queue-manager: the worker link, its file routes, and the API that the dashboard uses.
+
+pub mod api;
+pub mod error;
+pub mod link;
+pub mod transfer;
+
+pub use error::ClientError;

@@ -1,0 +1,57 @@
+//! The program `simulated-comfyui`.
+
+mod config;
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use config::Config;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter(filter)
+        .init();
+
+    let temporary = match config.folder {
+        Some(_) => None,
+        None => Some(tempfile::tempdir().context("cannot make a temporary folder; name one with --folder")?),
+    };
+    let folder = config
+        .folder
+        .clone()
+        .or_else(|| temporary.as_ref().map(|made| made.path().to_owned()));
+    let settings = config.settings(folder.unwrap_or_default());
+
+    let listener = TcpListener::bind((config.listen, config.port))
+        .await
+        .with_context(|| format!("cannot listen on {}:{}", config.listen, config.port))?;
+    writeln!(io::stdout(), "http://{}", listener.local_addr()?)?;
+
+    let shutdown = CancellationToken::new();
+    let stopped = {
+        let shutdown = shutdown.clone();
+        let mut terminate = signal(SignalKind::terminate())?;
+        async move {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            shutdown.cancel();
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        served = simulated_comfyui::serve(listener, settings, shutdown) => served?,
+        () = stopped => {}
+    }
+    Ok(())
+}

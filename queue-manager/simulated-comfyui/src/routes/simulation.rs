@@ -1,0 +1,29 @@
+//! `/simulation`: how it behaves. This route is its own; the real server has none.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::control::Change;
+use crate::reply;
+use crate::server::Simulator;
+
+/// `GET /simulation`
+pub(crate) async fn show(State(simulator): State<Arc<Simulator>>) -> Response {
+    reply::json(&simulator.control().to_json())
+}
+
+/// `POST /simulation`: changes the fields that the body names.
+pub(crate) async fn change(State(simulator): State<Arc<Simulator>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Change>(&body) {
+        Ok(change) => {
+            simulator.change_control(|control| control.apply(&change));
+            reply::json(&simulator.control().to_json())
+        }
+        Err(error) => reply::json_status(StatusCode::BAD_REQUEST, &json!({"error": error.to_string()})),
+    }
+}

@@ -1,0 +1,155 @@
+//! Inputs to ComfyUI, outputs to the queue-manager. Names in the graph and in messages change with them; the stored
+//! workflow never does.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use queue_protocol::JobId;
+use queue_protocol::link::{BoundInput, HeldLease, Offer};
+use reqwest::Body;
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+
+use super::{Surroundings, Trouble};
+use crate::comfyui::FileName;
+
+fn local(path: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
+    move |error| Trouble::Files(format!("{}: {error}", path.display()))
+}
+
+/// Fetches what the graph names (once per content), gives it to ComfyUI under a name of ours, and puts that name into
+/// the graph.
+pub(super) async fn place_inputs(
+    with: &Surroundings,
+    lease: HeldLease,
+    offer: &Offer,
+    body: &mut Value,
+) -> Result<(), Trouble> {
+    for input in &offer.inputs {
+        let path = fetch(with, lease, input).await?;
+        let ending = Path::new(input.name.trim_end_matches(" [input]"))
+            .extension()
+            .and_then(|e| e.to_str());
+        let name = ending.map_or_else(
+            || input.sha256.to_string(),
+            |ending| format!("{}.{ending}", input.sha256),
+        );
+        let folder = format!("atelier/{}", offer.participant);
+        let file = tokio::fs::File::open(&path).await.map_err(local(&path))?;
+        with.comfyui
+            .upload(&folder, &name, Body::wrap_stream(ReaderStream::new(file)))
+            .await?;
+        body["prompt"][&input.node]["inputs"][&input.input] = json!(format!("{folder}/{name}"));
+    }
+    Ok(())
+}
+
+async fn fetch(with: &Surroundings, lease: HeldLease, input: &BoundInput) -> Result<PathBuf, Trouble> {
+    let path = with.cache.join(input.sha256.as_str());
+    let there = tokio::fs::metadata(&path)
+        .await
+        .is_ok_and(|about| about.len() == input.size);
+    if !there {
+        // Beside its place, then moved there: a fetch that was cut leaves no wrong file.
+        let arriving = with.cache.join(format!("{}.arriving", lease.token));
+        with.transfer.input(lease, &input.sha256, &arriving).await?;
+        tokio::fs::rename(&arriving, &path).await.map_err(local(&path))?;
+    }
+    Ok(path)
+}
+
+/// Files of this job that the queue-manager has, and how they are called there.
+#[derive(Debug, Default)]
+pub(super) struct Moved(HashMap<FileName, String>);
+
+/// Stores every file that a node's output names and names it as the job's own. Answers how many of them were not
+/// stored before.
+pub(super) async fn move_outputs(
+    with: &Surroundings,
+    lease: HeldLease,
+    moved: &mut Moved,
+    output: &mut Value,
+) -> Result<usize, Trouble> {
+    let mut references = Vec::new();
+    find_references(output, &mut references);
+    let mut fresh = 0;
+    for reference in references {
+        let Some(name) = file_name(reference) else {
+            continue;
+        };
+        if !moved.0.contains_key(&name) {
+            store(with, lease, &name).await?;
+            moved
+                .0
+                .insert(name.clone(), own_folder(lease.job, &name.subfolder));
+            fresh += 1;
+        }
+        reference["subfolder"] = json!(moved.0[&name]);
+    }
+    Ok(fresh)
+}
+
+fn own_folder(job: JobId, subfolder: &str) -> String {
+    if subfolder.is_empty() {
+        job.to_string()
+    } else {
+        format!("{job}/{subfolder}")
+    }
+}
+
+async fn store(with: &Surroundings, lease: HeldLease, name: &FileName) -> Result<(), Trouble> {
+    let body = with.comfyui.file(name).await?;
+    let folders = name.subfolder.split('/').filter(|part| !part.is_empty());
+    let path = folders
+        .chain([name.filename.as_str()])
+        .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string())
+        .collect::<Vec<_>>()
+        .join("/");
+    Ok(with.transfer.output(lease, &name.kind, &path, body).await?)
+}
+
+/// Every `{filename, subfolder, type}` in an output, however deep; inputs stay what they are.
+fn find_references<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
+    if file_name(value).is_some() {
+        found.push(value);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| find_references(item, found)),
+        Value::Object(fields) => fields.values_mut().for_each(|item| find_references(item, found)),
+        _ => {}
+    }
+}
+
+fn file_name(value: &Value) -> Option<FileName> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let kind = text("type").filter(|kind| matches!(*kind, "output" | "temp"))?;
+    Some(FileName {
+        kind: kind.to_owned(),
+        subfolder: text("subfolder").unwrap_or_default().to_owned(),
+        filename: text("filename")?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_an_output_is_found_and_nothing_else() {
+        let mut output = json!({
+            "images": [{"filename": "a.png", "subfolder": "x", "type": "output"}],
+            "gifs": [{"filename": "b.mp4", "type": "temp", "frame_rate": 8}],
+            "source": {"filename": "in.png", "subfolder": "", "type": "input"},
+            "text": ["type"], "animated": [true],
+        });
+        let mut found = Vec::new();
+        find_references(&mut output, &mut found);
+        let names: Vec<_> = found
+            .iter()
+            .map(|value| file_name(value).unwrap().filename)
+            .collect();
+        assert_eq!(names, ["a.png", "b.mp4"]);
+    }
+}

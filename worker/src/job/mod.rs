@@ -1,0 +1,291 @@
+//! One job at this worker's ComfyUI, from the offer to how it ended. It goes on while the link is down.
+
+mod files;
+mod graph;
+mod messages;
+mod watch;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use queue_client::ClientError;
+use queue_client::transfer::Transfer;
+use queue_protocol::FailureKind;
+use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobError, JobResult, Offer};
+use serde_json::Value;
+use tokio::sync::{oneshot, watch as orders};
+use tokio_util::task::TaskTracker;
+
+use crate::comfyui::history::Entry;
+use crate::comfyui::socket::JobSocket;
+use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
+use crate::outbox::Outbox;
+use files::Moved;
+use messages::Messages;
+
+/// What every job of this worker works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The ComfyUI.
+    pub comfyui: Comfyui,
+    /// File routes of the queue-manager.
+    pub transfer: Transfer,
+    /// What is said to the tab.
+    pub outbox: Arc<Outbox>,
+    /// Classes that are output nodes.
+    pub output_classes: Arc<HashSet<String>>,
+    /// Where inputs are kept between jobs.
+    pub cache: PathBuf,
+}
+
+/// What a running job is told from outside. Only grows: a stop can become an abandon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orders {
+    /// Go on.
+    Run,
+    /// Interrupt ComfyUI and say how it ended.
+    Stop,
+    /// Interrupt ComfyUI and say nothing: the claim is over.
+    Abandon,
+}
+
+/// How a job ended here.
+#[derive(Debug)]
+pub enum End {
+    /// Well.
+    Finished(JobResult),
+    /// Badly.
+    Failed(FailureKind, JobResult),
+    /// Not begun: it goes back unharmed.
+    Released,
+}
+
+impl End {
+    pub(crate) fn message(&self, lease: HeldLease) -> FromWorker {
+        let HeldLease { job, token } = lease;
+        match self {
+            Self::Finished(result) => FromWorker::Finished(Finished {
+                job,
+                token,
+                result: result.clone(),
+            }),
+            Self::Failed(kind, result) => FromWorker::Failed(Failed {
+                job,
+                token,
+                kind: *kind,
+                result: result.clone(),
+            }),
+            Self::Released => FromWorker::Released(lease),
+        }
+    }
+}
+
+/// A job that runs.
+pub struct Run {
+    /// Its claim.
+    pub lease: HeldLease,
+    orders: orders::Sender<Orders>,
+    end: oneshot::Receiver<End>,
+}
+
+impl Run {
+    /// Tells it something.
+    pub fn order(&self, order: Orders) {
+        self.orders.send_replace(order);
+    }
+
+    /// Waits for the end of the job in `slot` and empties it; for ever while there is none.
+    pub async fn ended(slot: &mut Option<Self>) -> (HeldLease, End) {
+        let Some(run) = slot else {
+            return std::future::pending().await;
+        };
+        // A run that vanished without a word broke: the job goes back.
+        let end = (&mut run.end).await.unwrap_or(End::Released);
+        let lease = run.lease;
+        *slot = None;
+        (lease, end)
+    }
+}
+
+/// Starts a job.
+pub fn start(offer: Offer, surroundings: Surroundings, tasks: &TaskTracker) -> Run {
+    let lease = HeldLease {
+        job: offer.job,
+        token: offer.token,
+    };
+    let (orders, heard) = orders::channel(Orders::Run);
+    let (sender, end) = oneshot::channel();
+    tasks.spawn(async move {
+        let end = Job {
+            lease,
+            offer,
+            heard,
+            moved: Moved::default(),
+            with: surroundings,
+        }
+        .run()
+        .await;
+        // Nobody listens to the end of an abandoned job.
+        drop(sender.send(end));
+    });
+    Run { lease, orders, end }
+}
+
+struct Job {
+    lease: HeldLease,
+    offer: Offer,
+    heard: orders::Receiver<Orders>,
+    moved: Moved,
+    with: Surroundings,
+}
+
+/// Why a job could not go on.
+enum Trouble {
+    /// ComfyUI is gone; the job may run again.
+    ComfyuiLost(String),
+    /// ComfyUI refused the graph.
+    Refused(Value),
+    /// A file could not be moved, or what was submitted cannot be read.
+    Files(String),
+    /// The claim is over.
+    Abandoned,
+}
+
+impl From<ComfyuiError> for Trouble {
+    fn from(error: ComfyuiError) -> Self {
+        match error {
+            ComfyuiError::Unreachable(_) => Self::ComfyuiLost(error.to_string()),
+            ComfyuiError::Refused(answer) => Self::Refused(answer),
+            ComfyuiError::Unexpected(_) => Self::Files(error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Gone => Self::Abandoned,
+            other => Self::Files(other.to_string()),
+        }
+    }
+}
+
+impl Job {
+    fn messages(&self) -> Messages<'_> {
+        Messages {
+            lease: self.lease,
+            outbox: &self.with.outbox,
+        }
+    }
+
+    async fn run(mut self) -> End {
+        match self.attempt().await {
+            Ok(entry) => self.conclude(entry).await,
+            Err(trouble) => self.give_up(trouble),
+        }
+    }
+
+    /// Posts the prompt, or adopts the one that is there already, and watches it to its end.
+    async fn attempt(&mut self) -> Result<Option<Entry>, Trouble> {
+        let job = self.lease.job;
+        let mut socket = JobSocket::open(&self.with.comfyui, job).await;
+        let adopted = match self.with.comfyui.whereabouts(job).await? {
+            Whereabouts::Queued => true,
+            Whereabouts::Absent => match self.with.comfyui.history(job).await? {
+                Some(entry) if entry.status.status_str == "success" => return Ok(Some(entry)),
+                // An interrupted or failed attempt of the same id would be mistaken for this one's end.
+                Some(_) => {
+                    self.with.comfyui.forget(job).await?;
+                    false
+                }
+                None => false,
+            },
+        };
+        if adopted {
+            tracing::info!(job.id = %job, "adopted a prompt that was still there");
+        } else {
+            let prompt = self.prepare().await?;
+            self.with.comfyui.prompt(&prompt).await?;
+        }
+        watch::to_the_end(self, &mut socket).await
+    }
+
+    /// The request that ComfyUI gets: inputs in place, outputs forced to run again, our ids.
+    async fn prepare(&mut self) -> Result<Value, Trouble> {
+        let unreadable = |error: serde_json::Error| Trouble::Files(format!("the stored workflow: {error}"));
+        let mut body: Value = match &self.offer.body {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(unreadable)?,
+            None => {
+                let bytes = self.with.transfer.body(self.lease).await?;
+                serde_json::from_slice(&bytes).map_err(unreadable)?
+            }
+        };
+        files::place_inputs(&self.with, self.lease, &self.offer, &mut body).await?;
+        graph::make_ours(&mut body, self.lease.job, &self.with.output_classes);
+        Ok(body)
+    }
+
+    /// From ComfyUI's history entry to a result; `None` for a prompt that was stopped before it began.
+    async fn conclude(&mut self, entry: Option<Entry>) -> End {
+        use crate::comfyui::history::Verdict;
+        let Some(mut entry) = entry else {
+            self.messages().interrupted();
+            return End::Failed(FailureKind::Interrupted, JobResult::default());
+        };
+        let verdict = entry.verdict();
+        for (node, output) in &mut entry.outputs {
+            match files::move_outputs(&self.with, self.lease, &mut self.moved, output).await {
+                // An output nobody was told of: its message came while no socket was open.
+                Ok(0) => {}
+                Ok(_) => self.messages().executed(node, output),
+                Err(trouble) => return self.give_up(trouble),
+            }
+        }
+        self.messages().ended();
+        let result = messages::result(entry);
+        match verdict {
+            Verdict::Success => End::Finished(result),
+            Verdict::Failure(kind, error) => {
+                let error = (kind != FailureKind::Interrupted).then_some(error);
+                End::Failed(kind, JobResult { error, ..result })
+            }
+        }
+    }
+
+    fn give_up(&self, trouble: Trouble) -> End {
+        let failed = |kind, error: JobError| {
+            self.messages().failed(&error);
+            End::Failed(
+                kind,
+                JobResult {
+                    error: Some(error),
+                    ..JobResult::default()
+                },
+            )
+        };
+        match trouble {
+            Trouble::Abandoned => End::Released,
+            // The queue-manager decides whether it runs again, so the tab is not told that it failed.
+            Trouble::ComfyuiLost(why) => {
+                tracing::warn!(job.id = %self.lease.job, why, "ComfyUI went away");
+                let error = messages::service_error(
+                    "ComfyuiLost",
+                    "The GPU's ComfyUI went away while it ran this job.",
+                );
+                End::Failed(
+                    FailureKind::ComfyuiLost,
+                    JobResult {
+                        error: Some(error),
+                        ..JobResult::default()
+                    },
+                )
+            }
+            Trouble::Refused(answer) => failed(FailureKind::Validation, messages::refusal(&answer)),
+            Trouble::Files(why) => {
+                tracing::error!(job.id = %self.lease.job, why, "a job's files could not be moved");
+                failed(FailureKind::Files, messages::service_error("Files", &why))
+            }
+        }
+    }
+}
