@@ -1,0 +1,74 @@
+//! The dashboard put together: its routes, its headers, how it stops.
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{FromRef, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use queue_client::api::Api;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::session::Cookies;
+use crate::{assets, feed, overview, sign_in};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What handlers take their parts from.
+#[derive(Clone, FromRef)]
+pub(crate) struct App {
+    pub(crate) api: Api,
+    pub(crate) cookies: Cookies,
+    pub(crate) notice: Notice,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// The sentence every page shows when it travels without TLS; empty otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notice(pub(crate) &'static str);
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// When the address is taken.
+pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let insecure = config.insecure_http && !config.https;
+    let sentence = if insecure { "This page is not encrypted: anyone on this network can read it." } else { "" };
+    let app = App {
+        api: Api::new(&config.api)?,
+        cookies: Cookies { https: config.https },
+        notice: Notice(sentence),
+        shutdown: shutdown.clone(),
+    };
+    let listener =
+        TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
+    tracing::info!(address = %listener.local_addr()?, "serving the dashboard");
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+    Ok(())
+}
+
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/feed", get(feed::socket))
+        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/assets/{name}", get(assets::file))
+        .layer(middleware::from_fn(headers))
+        .with_state(app)
+}
+
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Says what runs and whether it is well. Exit status 0 only when everything is.
+# usage: scripts/status.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/processes.sh
+
+if [ $# -gt 0 ]; then
+    sed -n '2,3s/^# //p' "$0"
+    exit 2
+fi
+well=0
+for name in queue-manager worker admin nginx; do
+    if is_running "$name"; then
+        echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
+    else
+        echo "$name: not running"
+        well=1
+    fi
+done
+if is_running simulated-comfyui; then
+    echo "simulated-comfyui: running, so pictures are patterns"
+fi
+if [ -f data/sign-ins.json ] && health=$(curl -sS --max-time 5 "$(jq -r .urls.health data/sign-ins.json)" 2>/dev/null); then
+    jq -r '"health: " + .status, (.checks | to_entries[] | "  " + .key + ": " + .value),
+        (if .queue_depth == null then empty else
+        "jobs: \(.pending_jobs) waiting, \(.running_jobs) running, \(.completed_jobs) done, \(.failed_jobs) failed; workers: \(.active_workers) of \(.total_workers)" end)' \
+        <<<"$health" || well=1
+    [ "$(jq -r .status <<<"$health")" = ok ] || well=1
+else
+    echo "health: no answer"
+    well=1
+fi
+exit $well

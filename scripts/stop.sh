@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Stops what scripts/start.sh started. Jobs, accounts and files stay in data/.
+# usage: scripts/stop.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/processes.sh
+
+if [ $# -gt 0 ]; then
+    sed -n '2,3s/^# //p' "$0"
+    exit 2
+fi
+# From the outside in: nobody new comes, the worker gives its job back, then the queue-manager and its Redis.
+for name in nginx admin worker simulated-comfyui; do stop_process "$name" 15; done
+stop_process queue-manager 25
+# A queue-manager that was killed leaves its Redis: that one is found by its own pid.
+redis_pid=$(redis-cli -s data/redis/redis.sock info server 2>/dev/null | tr -d '\r' | sed -n 's/^process_id://p') || true
+if [ -n "${redis_pid:-}" ]; then
+    redis-cli -s data/redis/redis.sock shutdown >/dev/null 2>&1 || kill -TERM "$redis_pid"
+    for ((tenth = 0; tenth < 100; tenth++)); do
+        kill -0 "$redis_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+fi
+echo "Stopped. Everything is kept in data/."
