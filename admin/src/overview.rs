@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 use queue_client::api::Api;
-use queue_protocol::feed::FeedMessage;
 use queue_protocol::api::QueueStatus;
+use queue_protocol::feed::FeedMessage;
 
 use crate::app::Notice;
 use crate::session::Token;
@@ -48,7 +48,9 @@ impl Overview {
 }
 
 pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, token: Token) -> Response {
-    let Token(Some(token)) = token else { return Redirect::to("/sign-in").into_response() };
+    let Token(Some(token)) = token else {
+        return Redirect::to("/sign-in").into_response();
+    };
     match first_counts(&api, &token).await {
         Ok(status) => render(&Overview::of(&status, notice.0)),
         Err(ClientError::Refused) => Redirect::to("/sign-in").into_response(),
@@ -63,7 +65,9 @@ pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, t
 async fn first_counts(api: &Api, token: &str) -> Result<QueueStatus, ClientError> {
     match api.feed(token).await?.next().await? {
         Some(FeedMessage::Snapshot(snapshot)) => Ok(snapshot.counts),
-        _ => Err(ClientError::Unexpected("the feed began without a snapshot".to_owned())),
+        _ => Err(ClientError::Unexpected(
+            "the feed began without a snapshot".to_owned(),
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod frontend;
 mod history;
 mod jobs;
 mod nodes;
+mod notices;
 mod prompt;
 mod queue;
 mod settings;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::descriptions::feature_flags;
+use super::notices;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
 use crate::problem::Trouble;
@@ -105,7 +106,14 @@ impl Tab {
         let (mut changed, mut next) = (false, Some(first));
         while let Some(signal) = next {
             match &*signal {
-                Signal::Change { .. } => changed = true,
+                Signal::Change { change, .. } => {
+                    changed = true;
+                    if change.client.as_ref() == Some(&self.client) {
+                        for notice in notices::about(&self.broker, change).await {
+                            socket.send(text(&notice)).await?;
+                        }
+                    }
+                }
                 Signal::Listening => {
                     changed = true;
                     self.replay(socket).await?;

@@ -1,1 +1,17 @@
-//! placeholder
+//! A whole workshop out of real processes: Redis, queue-manager, workers, simulated ComfyUI, nginx, dashboard, browser.
+//! Every part gets a folder and ports of its own, so tests run beside each other and beside a running demo.
+
+pub mod browser;
+pub mod builder;
+pub mod graphs;
+pub mod person;
+pub mod process;
+pub mod tab;
+pub mod waiting;
+pub mod workshop;
+
+pub use builder::WorkshopBuilder;
+pub use person::Person;
+pub use process::Process;
+pub use tab::Tab;
+pub use workshop::Workshop;

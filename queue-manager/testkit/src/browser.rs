@@ -1,0 +1,139 @@
+//! A person's browser: Debian's headless Chromium, with a profile of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::process::{Process, free_port};
+use crate::waiting::until;
+
+/// How long a page may take to show something.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// chromedriver, which starts browsers.
+pub struct Driver {
+    _process: Process,
+    url: String,
+}
+
+impl Driver {
+    /// Starts chromedriver with its log in `folder`.
+    ///
+    /// # Errors
+    /// When it is not installed (`apt-get install chromium chromium-driver`).
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}"));
+        let process = Process::start(command, &folder.join("chromedriver.log"))
+            .context("apt-get install chromium chromium-driver")?;
+        let url = format!("http://127.0.0.1:{port}");
+        until("chromedriver", PATIENCE, async || {
+            Ok(reqwest::get(format!("{url}/status"))
+                .await?
+                .status()
+                .is_success()
+                .then_some(()))
+        })
+        .await?;
+        Ok(Self {
+            _process: process,
+            url,
+        })
+    }
+
+    /// A new browser of a window size.
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub async fn browser(&self, width: u32, height: u32) -> anyhow::Result<Browser> {
+        let arguments = [
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            format!("--window-size={width},{height}"),
+        ];
+        let options = json!({"args": arguments});
+        let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
+        let capabilities = capabilities.as_object().cloned().unwrap_or_default();
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .context("Chromium did not start")?;
+        Ok(Browser { page })
+    }
+}
+
+/// One person's browser.
+pub struct Browser {
+    /// The page, for what is not below.
+    pub page: Client,
+}
+
+impl Browser {
+    /// Signs in on the sign-in page, as a person does.
+    ///
+    /// # Errors
+    /// When the page is not there.
+    pub async fn sign_in(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
+        self.page.goto(&format!("{base}/sign-in")).await?;
+        self.page.find(Locator::Id("name")).await?.send_keys(name).await?;
+        self.page
+            .find(Locator::Id("password"))
+            .await?
+            .send_keys(password)
+            .await?;
+        self.page
+            .find(Locator::Css("button[type=submit]"))
+            .await?
+            .click()
+            .await?;
+        Ok(())
+    }
+
+    /// Runs a script in the page; `return` gives the answer.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub async fn script(&self, code: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
+        Ok(self.page.execute(code, arguments).await?)
+    }
+
+    /// Waits until a script's answer is neither null nor false.
+    ///
+    /// # Errors
+    /// When that takes more than a minute.
+    pub async fn wait_for(&self, what: &str, code: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
+        until(what, PATIENCE, async || {
+            let answer = self.script(code, arguments.clone()).await?;
+            Ok(Some(answer).filter(|answer| !answer.is_null() && *answer != Value::Bool(false)))
+        })
+        .await
+    }
+
+    /// Saves what the person sees.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn screenshot(&self, path: &Path) -> anyhow::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(std::fs::write(path, self.page.screenshot().await?)?)
+    }
+
+    /// Closes it.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn close(self) -> anyhow::Result<()> {
+        Ok(self.page.close().await?)
+    }
+}

@@ -1,0 +1,149 @@
+//! What a workshop is made of, and how it is started.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+
+use crate::process::{free_port, repository};
+use crate::workshop::{Workshop, queue_manager};
+
+/// What a workshop is made of.
+pub struct WorkshopBuilder {
+    lease_ms: u64,
+    step_ms: u64,
+    nginx: bool,
+    admin: bool,
+    workers: usize,
+    frontend: bool,
+    people: usize,
+}
+
+impl WorkshopBuilder {
+    /// Two people, one worker, no nginx, leases of 3 s, quick steps.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            lease_ms: 3_000,
+            step_ms: 20,
+            nginx: false,
+            admin: false,
+            workers: 1,
+            frontend: false,
+            people: 2,
+        }
+    }
+
+    /// Lease in ms.
+    #[must_use]
+    pub fn lease_ms(mut self, lease_ms: u64) -> Self {
+        self.lease_ms = lease_ms;
+        self
+    }
+
+    /// Time of one sampler step in ms.
+    #[must_use]
+    pub fn step_ms(mut self, step_ms: u64) -> Self {
+        self.step_ms = step_ms;
+        self
+    }
+
+    /// With a real nginx in front.
+    #[must_use]
+    pub fn with_nginx(mut self) -> Self {
+        self.nginx = true;
+        self
+    }
+
+    /// With the dashboard.
+    #[must_use]
+    pub fn with_admin(mut self) -> Self {
+        self.admin = true;
+        self
+    }
+
+    /// With the pinned frontend package that `scripts/fetch-frontend.sh` unpacked.
+    #[must_use]
+    pub fn with_frontend(mut self) -> Self {
+        self.frontend = true;
+        self
+    }
+
+    /// So many workers, each with a simulated ComfyUI.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// So many participants, `user001` first.
+    #[must_use]
+    pub fn people(mut self, people: usize) -> Self {
+        self.people = people;
+        self
+    }
+
+    /// Starts everything and waits until it answers.
+    ///
+    /// # Errors
+    /// When a part does not come up; the error holds its log.
+    pub async fn start(self) -> anyhow::Result<Workshop> {
+        let folder = tempfile::tempdir()?;
+        let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
+        let (bind, worker_bind, admin_bind) = (address()?, address()?, address()?);
+        let frontend = if self.frontend {
+            let path = repository().join("data/frontend/current");
+            ensure!(
+                path.join("index.html").exists(),
+                "run scripts/fetch-frontend.sh first (scripts/test.sh does)"
+            );
+            path
+        } else {
+            folder.path().join("no-frontend")
+        };
+        let environment = BTreeMap::from([
+            ("ATELIER_BIND", bind.clone()),
+            ("ATELIER_WORKER_BIND", worker_bind.clone()),
+            ("ATELIER_ADMIN_BIND", admin_bind.clone()),
+            ("ATELIER_API", format!("http://{bind}")),
+            ("ATELIER_QUEUE_MANAGER", format!("http://{worker_bind}")),
+            ("ATELIER_DATA", folder.path().join("data").display().to_string()),
+            ("ATELIER_FRONTEND", frontend.display().to_string()),
+            ("ATELIER_LEASE_MS", self.lease_ms.to_string()),
+            ("ATELIER_LOG", "info,queue_broker=debug".to_owned()),
+        ]);
+        let mut workshop = Workshop {
+            queue_manager: queue_manager(&folder, &environment)?,
+            front: format!("http://{bind}"),
+            direct: format!("http://{bind}"),
+            link: format!("http://{worker_bind}"),
+            admin: None,
+            folder,
+            environment,
+            workers: Vec::new(),
+            comfyuis: Vec::new(),
+            comfyui_urls: Vec::new(),
+            around: Vec::new(),
+            people: Vec::new(),
+        };
+        workshop.wait_until_up().await?;
+        workshop.make_people(self.people).await?;
+        for _ in 0..self.workers {
+            workshop.add_worker(self.step_ms).await?;
+        }
+        if self.admin {
+            let admin = workshop.program("admin")?;
+            workshop.around.push(workshop.run("admin", admin)?);
+            workshop.admin = Some(format!("http://{admin_bind}"));
+        }
+        if self.nginx {
+            workshop.start_nginx().await?;
+        }
+        Ok(workshop)
+    }
+}
+
+impl Default for WorkshopBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

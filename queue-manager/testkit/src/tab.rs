@@ -1,0 +1,117 @@
+//! A tab's websocket, spoken as ComfyUI's frontend does: feature flags first, its session id from the first status.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An open tab and everything it heard.
+pub struct Tab {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Its client id.
+    pub sid: String,
+    /// JSON messages, oldest first.
+    pub heard: Vec<Value>,
+    /// Binary messages, oldest first.
+    pub previews: Vec<Vec<u8>>,
+}
+
+impl Tab {
+    /// Opens `/<participant>/ws` and says what the frontend says.
+    ///
+    /// # Errors
+    /// When it does not open, or its first word is no status with a session id.
+    pub async fn open(base: &str, name: &str, password: &str, client: Option<&str>) -> anyhow::Result<Self> {
+        let query = client.map(|id| format!("?clientId={id}")).unwrap_or_default();
+        let url = format!("{}/{name}/ws{query}", base.replacen("http", "ws", 1));
+        let mut request = url.into_client_request()?;
+        let basic = reqwest::Client::new()
+            .get("http://localhost")
+            .basic_auth(name, Some(password))
+            .build()?;
+        let authorization = basic.headers().get("authorization").context("an authorization")?;
+        request
+            .headers_mut()
+            .insert("authorization", authorization.clone());
+        let (mut socket, _) = connect_async(request).await?;
+        let flags = json!({"type": "feature_flags", "data": {"supports_preview_metadata": true}});
+        socket.send(Message::Text(flags.to_string().into())).await?;
+        let mut tab = Self {
+            socket,
+            sid: String::new(),
+            heard: Vec::new(),
+            previews: Vec::new(),
+        };
+        let first = tab.next().await?;
+        tab.sid = first["data"]["sid"].as_str().context("a session id")?.to_owned();
+        Ok(tab)
+    }
+
+    /// The next JSON message.
+    ///
+    /// # Errors
+    /// When the socket closes or nothing comes for a minute.
+    pub async fn next(&mut self) -> anyhow::Result<Value> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .context("silence")?;
+            match message.transpose()? {
+                Some(Message::Text(text)) => {
+                    let value: Value = serde_json::from_str(&text)?;
+                    self.heard.push(value.clone());
+                    return Ok(value);
+                }
+                Some(Message::Binary(bytes)) => self.previews.push(bytes.to_vec()),
+                Some(Message::Close(_)) | None => bail!("the socket closed"),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Listens until a message of a type about a job.
+    ///
+    /// # Errors
+    /// When the socket closes or nothing comes for a minute.
+    pub async fn hear(&mut self, kind: &str, job: &str) -> anyhow::Result<Value> {
+        loop {
+            let message = self.next().await?;
+            if message["type"] == kind && message["data"]["prompt_id"] == job {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Listens until ComfyUI's last message of a job: `executing` without a node.
+    ///
+    /// # Errors
+    /// When the socket closes or nothing comes for a minute.
+    pub async fn hear_the_end(&mut self, job: &str) -> anyhow::Result<()> {
+        while !self.hear("executing", job).await?["data"]["node"].is_null() {}
+        Ok(())
+    }
+
+    /// Types of the messages about a job, oldest first, without progress.
+    #[must_use]
+    pub fn story(&self, job: &str) -> Vec<&str> {
+        let about = |message: &&Value| message["data"]["prompt_id"] == job;
+        let kind = |message: &'_ Value| {
+            message["type"]
+                .as_str()
+                .is_some_and(|kind| !kind.starts_with("progress"))
+        };
+        self.heard
+            .iter()
+            .filter(about)
+            .filter(|m| kind(m))
+            .filter_map(|m| m["type"].as_str())
+            .collect()
+    }
+}

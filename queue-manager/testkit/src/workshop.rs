@@ -1,0 +1,303 @@
+//! A running workshop, and the ways to break it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use reqwest::Client;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::person::Person;
+use crate::process::{Process, free_port, our_program, repository};
+use crate::waiting::until;
+
+const UP: Duration = Duration::from_secs(20);
+
+/// A running workshop. Everything stops when it is dropped.
+pub struct Workshop {
+    pub(crate) folder: TempDir,
+    pub(crate) environment: BTreeMap<&'static str, String>,
+    /// Where people go: nginx when there is one, else the queue-manager.
+    pub front: String,
+    /// The queue-manager itself.
+    pub direct: String,
+    /// The worker listener.
+    pub link: String,
+    /// The dashboard through nginx, or itself.
+    pub admin: Option<String>,
+    /// The queue-manager.
+    pub queue_manager: Process,
+    /// Workers, `gpu-1` first.
+    pub workers: Vec<Process>,
+    /// The simulated ComfyUI of each worker.
+    pub comfyuis: Vec<Process>,
+    pub(crate) comfyui_urls: Vec<String>,
+    pub(crate) around: Vec<Process>,
+    pub(crate) people: Vec<(String, String)>,
+}
+
+pub(crate) fn queue_manager(
+    folder: &TempDir,
+    environment: &BTreeMap<&'static str, String>,
+) -> anyhow::Result<Process> {
+    let mut command = Command::new(our_program("queue-manager")?);
+    command.arg("serve").envs(environment);
+    Process::start(command, &folder.path().join("queue-manager.log"))
+}
+
+impl Workshop {
+    pub(crate) fn program(&self, name: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new(our_program(name)?);
+        command.envs(&self.environment);
+        Ok(command)
+    }
+
+    pub(crate) fn run(&self, name: &str, command: Command) -> anyhow::Result<Process> {
+        Process::start(command, &self.folder.path().join(format!("{name}.log")))
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Waits until the queue-manager turns its event loop and its store answers.
+    ///
+    /// # Errors
+    /// When it does not; with its log.
+    pub async fn wait_until_up(&self) -> anyhow::Result<()> {
+        let url = format!("{}/readyz", self.direct);
+        let up = until("the queue-manager", UP, async || {
+            Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
+        });
+        up.await.with_context(|| self.queue_manager.output())
+    }
+
+    pub(crate) async fn make_people(&mut self, number: usize) -> anyhow::Result<()> {
+        let names: Vec<_> = (1..=number).map(|n| format!("user{n:03}")).collect();
+        for (role, names) in [
+            ("participant", names),
+            ("instructor", vec!["instructor".to_owned()]),
+        ] {
+            let mut command = self.program("queue-manager")?;
+            let output = command
+                .args(["user", "add", "--role", role])
+                .args(&names)
+                .output()
+                .await?;
+            let made: Vec<Value> = serde_json::from_slice(&output.stdout)
+                .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            self.people.extend(
+                made.iter()
+                    .map(|one| (text(&one["name"]), text(&one["password"]))),
+            );
+        }
+        Ok(())
+    }
+
+    /// The password of an account.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn password(&self, name: &str) -> anyhow::Result<&str> {
+        let found = self.people.iter().find(|(known, _)| known == name);
+        Ok(&found.with_context(|| format!("no account {name}"))?.1)
+    }
+
+    /// Someone with HTTP Basic at the front door.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn person(&self, name: &str) -> anyhow::Result<Person> {
+        Ok(Person::new(&self.front, name, self.password(name)?))
+    }
+
+    pub(crate) async fn add_worker(&mut self, step_ms: u64) -> anyhow::Result<()> {
+        let n = self.comfyuis.len() + 1;
+        let port = free_port()?;
+        let mut comfyui = Command::new(our_program("simulated-comfyui")?);
+        comfyui
+            .args(["--port", &port.to_string(), "--step-ms", &step_ms.to_string()])
+            .arg("--folder")
+            .arg(self.folder.path().join(format!("comfyui-{n}")));
+        let comfyui = self.run(&format!("comfyui-{n}"), comfyui)?;
+        self.comfyui_urls.push(format!("http://127.0.0.1:{port}"));
+        self.comfyuis.push(comfyui);
+        let name = format!("gpu-{n}");
+        let token = self
+            .program("queue-manager")?
+            .args(["token", "issue", &name])
+            .output()
+            .await?;
+        std::fs::write(self.folder.path().join(format!("{name}.token")), token.stdout)?;
+        let worker = self.start_worker(n)?;
+        self.workers.push(worker);
+        let active = n as u64;
+        until("a worker", UP, async || {
+            let status: Value = reqwest::get(format!("{}/api/queue/status", self.direct))
+                .await?
+                .json()
+                .await?;
+            Ok((status["active_workers"] == active).then_some(()))
+        })
+        .await
+        .with_context(|| self.workers[n - 1].output())
+    }
+
+    fn start_worker(&self, n: usize) -> anyhow::Result<Process> {
+        let mut worker = self.program("worker")?;
+        worker
+            .env(
+                "ATELIER_WORKER_TOKEN_FILE",
+                self.folder.path().join(format!("gpu-{n}.token")),
+            )
+            .env(
+                "ATELIER_WORKER_CACHE",
+                self.folder.path().join(format!("worker-{n}")),
+            )
+            .env("ATELIER_COMFYUI_URL", &self.comfyui_urls[n - 1]);
+        self.run(&format!("worker-{n}"), worker)
+    }
+
+    /// Starts `gpu-1`, `gpu-2` … again after it was killed.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart_worker(&mut self, n: usize) -> anyhow::Result<()> {
+        self.workers[n - 1] = self.start_worker(n)?;
+        Ok(())
+    }
+
+    /// Starts the queue-manager again after it was killed, on the same addresses and data.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart_queue_manager(&mut self) -> anyhow::Result<()> {
+        self.queue_manager = queue_manager(&self.folder, &self.environment)?;
+        self.wait_until_up().await
+    }
+
+    pub(crate) async fn start_nginx(&mut self) -> anyhow::Result<()> {
+        let (port, admin_port) = (free_port()?, free_port()?);
+        let folder = self.folder.path().join("nginx");
+        let rendered = Command::new(repository().join("scripts/render-nginx.sh"))
+            .arg(&folder)
+            .envs(&self.environment)
+            .env("ATELIER_PORT", port.to_string())
+            .env("ATELIER_ADMIN_PORT", admin_port.to_string())
+            .output()
+            .await?;
+        ensure!(
+            rendered.status.success(),
+            "{}",
+            String::from_utf8_lossy(&rendered.stderr)
+        );
+        let mut nginx = Command::new("nginx");
+        nginx
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
+            .arg("-e")
+            .arg(folder.join("error.log"));
+        // One process, so that it ends with the test.
+        nginx.args(["-g", "daemon off; master_process off;"]);
+        self.around.push(self.run("nginx", nginx)?);
+        self.front = format!("http://127.0.0.1:{port}");
+        if self.admin.is_some() {
+            self.admin = Some(format!("http://127.0.0.1:{admin_port}"));
+        }
+        let url = format!("{}/healthz", self.front);
+        until("nginx", UP, async || {
+            Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
+        })
+        .await
+    }
+
+    /// Tells the simulated ComfyUI of worker `n` how to behave (`POST /simulation`).
+    ///
+    /// # Errors
+    /// When it does not take it.
+    pub async fn simulate(&self, n: usize, behaviour: &Value) -> anyhow::Result<()> {
+        let url = format!("{}/simulation", self.comfyui_urls[n - 1]);
+        Client::new()
+            .post(url)
+            .json(behaviour)
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// What ComfyUI `n` answers to a GET.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ask_comfyui(&self, n: usize, path: &str) -> anyhow::Result<Value> {
+        Ok(reqwest::get(format!("{}{path}", self.comfyui_urls[n - 1]))
+            .await?
+            .json()
+            .await?)
+    }
+
+    /// kill -9 of the private redis-server.
+    ///
+    /// # Errors
+    /// When it does not say who it is.
+    pub async fn kill_redis(&self) -> anyhow::Result<()> {
+        let info = self.redis(&["info", "server"]).await?;
+        let pid = info
+            .lines()
+            .find_map(|line| line.strip_prefix("process_id:"))
+            .context("no process_id")?;
+        let pid = rustix::process::Pid::from_raw(pid.trim().parse()?).context("no pid")?;
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
+    }
+
+    /// A command to the private redis-server.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn redis(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.data().join("redis/redis.sock"))
+            .args(arguments)
+            .output()
+            .await?;
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Everything all parts printed, for a failing test and for a hunt for secrets.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let parts = self
+            .workers
+            .iter()
+            .chain(&self.comfyuis)
+            .chain(&self.around)
+            .map(Process::output);
+        std::iter::once(self.queue_manager.output())
+            .chain(parts)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        // Processes are killed when dropped; the private redis-server is the queue-manager's child and not ours.
+        let socket = self.data().join("redis/redis.sock");
+        let stopped = std::process::Command::new("redis-cli")
+            .arg("-s")
+            .arg(socket)
+            .args(["shutdown", "nosave"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status();
+        drop(stopped);
+    }
+}

@@ -1,0 +1,127 @@
+//! Jobs that fail, each with the words a tab can show.
+
+use serde_json::{Value, json};
+use testkit::{Person, Tab, WorkshopBuilder, graphs};
+
+async fn run(ada: &Person, tab: &mut Tab, graph: &Value) -> Result<String, Value> {
+    let body = json!({"prompt": graph, "client_id": tab.sid});
+    let answer = ada.post("/user001/api/prompt", &body).await.unwrap();
+    let status = answer.status();
+    let body: Value = answer.json().await.unwrap();
+    if status != 200 {
+        assert_eq!(status, 400);
+        return Err(body);
+    }
+    let id = body["prompt_id"].as_str().unwrap().to_owned();
+    tab.hear_the_end(&id).await.unwrap();
+    Ok(id)
+}
+
+#[tokio::test]
+async fn a_job_that_fails_validation_at_the_worker_shows_its_error_in_the_tab() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let mut graph = graphs::white_picture();
+    graph["1"]["inputs"]["width"] = json!(0);
+    let id = run(&ada, &mut tab, &graph).await.unwrap();
+    assert_eq!(
+        tab.story(&id),
+        ["execution_start", "execution_error", "executing"]
+    );
+    let job = ada.wait_for(&id, "failed").await.unwrap();
+    assert_eq!(job["error"]["node_id"], "1");
+    assert_eq!(job["error"]["exception_type"], "value_smaller_than_min");
+}
+
+#[tokio::test]
+async fn a_node_that_raises_and_a_full_gpu_fail_the_job_and_not_the_worker() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    for (how, kind) in [
+        ("fail", "RuntimeError"),
+        ("out_of_memory", "torch.OutOfMemoryError"),
+    ] {
+        let graph = graphs::misbehaving(graphs::white_picture(), "2", how);
+        let id = run(&ada, &mut tab, &graph).await.unwrap();
+        let job = ada.wait_for(&id, "failed").await.unwrap();
+        assert_eq!(
+            (&job["error"]["node_id"], &job["error"]["exception_type"]),
+            (&json!("2"), &json!(kind))
+        );
+        assert_eq!(job["attempts"], 1);
+        let shown = ada.json(&format!("/user001/api/jobs/{id}")).await.unwrap();
+        assert_eq!(shown["status"], "failed");
+        assert_eq!(shown["execution_error"]["node_type"], "ImageInvert");
+    }
+    let id = run(&ada, &mut tab, &graphs::white_picture()).await.unwrap();
+    ada.wait_for(&id, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_no_worker_can_run_is_refused_at_once_in_comfyuis_words() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let unknown = run(
+        &ada,
+        &mut tab,
+        &json!({"1": {"class_type": "NoSuchNode", "inputs": {}}}),
+    )
+    .await;
+    assert_eq!(unknown.unwrap_err()["error"]["type"], "missing_node_type");
+    let mut graph = graphs::sampled_picture(1, 1);
+    graph["4"]["inputs"]["ckpt_name"] = json!("absent.safetensors");
+    let missing = run(&ada, &mut tab, &graph).await.unwrap_err();
+    assert_eq!(
+        missing["node_errors"]["4"]["errors"][0]["type"],
+        "value_not_in_list"
+    );
+    let no_outputs = json!({"1": {"class_type": "EmptyImage", "inputs": {}}});
+    assert_eq!(
+        run(&ada, &mut tab, &no_outputs).await.unwrap_err()["error"]["type"],
+        "prompt_no_outputs"
+    );
+    assert_eq!(
+        ada.json("/api/v1/jobs").await.unwrap()["jobs"],
+        json!([]),
+        "nothing was stored"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_comfyui_socket_loses_no_picture() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let graph = graphs::misbehaving(graphs::sampled_picture(1, 20), "3", "drop_socket");
+    let id = run(&ada, &mut tab, &graph).await.unwrap();
+    let job = ada.wait_for(&id, "completed").await.unwrap();
+    assert!(ada.picture(&job, 0).await.unwrap().starts_with(b"\x89PNG"));
+    assert!(tab.heard.iter().any(|message| message["type"] == "executed"));
+}
+
+#[tokio::test]
+async fn the_same_click_twice_is_one_job_and_another_body_is_refused() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (
+        workshop.person("user001").unwrap(),
+        workshop.person("user002").unwrap(),
+    );
+    let id = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
+    let body = json!({"prompt": graphs::white_picture(), "prompt_id": id});
+    for _ in 0..3 {
+        assert_eq!(ada.post("/user001/prompt", &body).await.unwrap().status(), 200);
+    }
+    assert_eq!(
+        ada.json("/api/v1/jobs").await.unwrap()["jobs"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let other = json!({"prompt": graphs::sampled_picture(1, 1), "prompt_id": id});
+    assert_eq!(ada.post("/user001/prompt", &other).await.unwrap().status(), 400);
+    assert_eq!(ben.post("/user002/prompt", &body).await.unwrap().status(), 400);
+}

@@ -1,0 +1,20 @@
+//! End to end, on real parts, and mostly about failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests say what they expect, and nobody imports them"
+)]
+
+mod crashes;
+mod dashboard;
+mod doors;
+mod failing;
+mod health;
+mod in_a_browser;
+mod png_text;
+mod seats;
+mod stopping;
+mod tidy;
+mod two_people;
