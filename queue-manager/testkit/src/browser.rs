@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, free_port, repository};
 use crate::waiting::until;
 
 /// How long a page may take to show something.
@@ -59,7 +59,12 @@ impl Driver {
             "--disable-dev-shm-usage".to_owned(),
             format!("--window-size={width},{height}"),
         ];
-        let options = json!({"args": arguments});
+        let mut options = json!({"args": arguments});
+        if width < 500 {
+            // Chromium makes no window narrower than 500; a phone is emulated.
+            options["mobileEmulation"] =
+                json!({"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2}});
+        }
         let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
         let page = ClientBuilder::new(HttpConnector::new())
@@ -111,11 +116,18 @@ impl Browser {
     /// # Errors
     /// When that takes more than a minute.
     pub async fn wait_for(&self, what: &str, code: &str, arguments: Vec<Value>) -> anyhow::Result<Value> {
-        until(what, PATIENCE, async || {
+        let answer = until(what, PATIENCE, async || {
             let answer = self.script(code, arguments.clone()).await?;
             Ok(Some(answer).filter(|answer| !answer.is_null() && *answer != Value::Bool(false)))
-        })
-        .await
+        });
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let seen = repository().join(format!("screenshots/failed-{}.png", what.replace(' ', "-")));
+                self.screenshot(&seen).await?;
+                Err(error.context(format!("the person saw {}", seen.display())))
+            }
+        }
     }
 
     /// Saves what the person sees.
