@@ -51,10 +51,10 @@ fi
 step 2 "Building (some minutes the first time)"
 if [ "${ATELIER_PROFILE:-release}" = release ]; then
     cargo build --locked --release --bins
-    bin=target/release
+    bin=${CARGO_TARGET_DIR:-target}/release
 else
     cargo build --locked --bins
-    bin=target/debug
+    bin=${CARGO_TARGET_DIR:-target}/debug
 fi
 
 step 3 "Starting the queue-manager with its own Redis"

@@ -99,6 +99,11 @@ async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture(
         let path = address.strip_prefix(&workshop.front).unwrap();
         let picture = person.get(path).await.unwrap().bytes().await.unwrap();
         assert_eq!(embedded(&picture, "workflow")["extra"]["owner"], name);
+        assert_eq!(
+            embedded(&picture, "prompt")["3"]["inputs"]["seed"],
+            7,
+            "the same graph and seed"
+        );
         let jobs = person.json(&format!("/{name}/api/jobs")).await.unwrap();
         assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1);
         assert!(path.contains(jobs["jobs"][0]["id"].as_str().unwrap()));
@@ -156,7 +161,7 @@ async fn an_error_is_shown_in_the_tab_and_a_cancel_stops_the_job() {
 async fn without_the_frontend_a_dropped_workflow_runs_and_its_picture_shows() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
     let driver = Driver::start(&workshop.data()).await.unwrap();
-    for (width, height, size) in [(1280, 800, "desktop"), (360, 740, "phone")] {
+    for (width, height, size, name) in [(1280, 800, "desktop", "user001"), (360, 740, "phone", "user002")] {
         let browser = driver.browser(width, height).await.unwrap();
         browser
             .page
