@@ -26,6 +26,9 @@ pub enum Trouble {
     /// There is no such thing, or it is somebody else's.
     #[error("There is nothing here by that name.")]
     NotFound,
+    /// The claim that a worker names is over.
+    #[error("This lease is over.")]
+    LeaseOver,
     /// The path has a spelling that two servers could read as two paths.
     #[error("This path has characters that are not allowed.")]
     BadPath,
@@ -70,6 +73,7 @@ impl Trouble {
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::LeaseOver => (StatusCode::GONE, "lease_over"),
             Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),

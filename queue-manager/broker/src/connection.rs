@@ -15,7 +15,7 @@ use crate::script::script;
 /// Where the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// `redis://…` or `rediss://…`.
+    /// `redis://…`.
     Url(String),
     /// A unix socket; may be a relative path, because a socket's path is limited to 107 bytes.
     Socket(PathBuf),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use queue_protocol::link::{BoundInput, HeldLease, JobResult};
-use queue_protocol::{AccountName, ClientId, JobId, JobState, Lane, LeaseToken, Reason, WorkerName};
+use queue_protocol::{AccountName, ClientId, FileHash, JobId, JobState, Lane, LeaseToken, Reason, WorkerName};
 
 use crate::compressed;
 use crate::connection::Broker;
@@ -34,6 +34,8 @@ pub struct StoredJob {
     pub client: Option<ClientId>,
     /// The workflow's own id.
     pub workflow: Option<String>,
+    /// SHA-256 of the submitted bytes.
+    pub body_hash: FileHash,
     /// Whether the body is in the file store instead of Redis.
     pub body_in_files: bool,
     /// When it was stored.
@@ -68,6 +70,7 @@ impl StoredJob {
             worker: text("worker").parse().ok(),
             client: text("client").parse().ok(),
             workflow: Some(text("workflow").to_owned()).filter(|id| !id.is_empty()),
+            body_hash: text("body_hash").parse().map_err(|_| bad("body_hash"))?,
             body_in_files: text("body_in") == "files",
             submitted_at: time("submitted_at").ok_or_else(|| bad("submitted_at"))?,
             started_at: time("started_at"),
@@ -158,7 +161,7 @@ impl Broker {
         Ok(waiting.iter().sum::<u64>() + leases.iter().filter(own).count() as u64)
     }
 
-    /// Every job that runs and the latest that ended, for the instructor.
+    /// Every job that runs and the latest that ended, for the instructor; waiting ones are in the totals.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.

@@ -11,9 +11,9 @@ pub enum ClientError {
     /// The token or session is not, or no longer, valid: trying again will not help.
     #[error("the queue-manager refused the credentials")]
     Refused,
-    /// The lease is over, or there is no such thing.
-    #[error("the queue-manager knows nothing by that name")]
-    Gone,
+    /// The lease is over.
+    #[error("the lease is over")]
+    LeaseOver,
     /// It answered something we do not understand.
     #[error("the queue-manager answered something unexpected: {0}")]
     Unexpected(String),
@@ -23,7 +23,7 @@ impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
         match error.status().map(|status| status.as_u16()) {
             Some(401 | 403) => Self::Refused,
-            Some(404) => Self::Gone,
+            Some(410) => Self::LeaseOver,
             Some(status) if status < 500 => Self::Unexpected(error.to_string()),
             _ => Self::Unreachable(error.to_string()),
         }

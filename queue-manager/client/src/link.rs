@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use queue_protocol::link::{FromWorker, HeldLease, ToWorker};
 use queue_protocol::{frame, limits};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -19,12 +20,17 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A queue-manager that says nothing for this long, although it pings every 20 s, is gone.
 const SILENCE: Duration = Duration::from_secs(60);
+/// A link that does not take a message within this time is broken.
+const STUCK: Duration = Duration::from_secs(20);
 
 /// The sending half.
 pub struct LinkSender(SplitSink<Socket, Message>);
 
 /// The receiving half.
-pub struct LinkReceiver(SplitStream<Socket>);
+pub struct LinkReceiver {
+    socket: SplitStream<Socket>,
+    last_heard: Instant,
+}
 
 /// Opens the link at `base` (`http://host:3443`) as whoever `token` belongs to.
 ///
@@ -41,7 +47,7 @@ pub async fn connect(base: &str, token: &str) -> Result<(LinkSender, LinkReceive
         .await
         .map_err(|_| ClientError::Unreachable("no answer within 10 s".to_owned()))??;
     let (sender, receiver) = socket.split();
-    Ok((LinkSender(sender), LinkReceiver(receiver)))
+    Ok((LinkSender(sender), LinkReceiver { socket: receiver, last_heard: Instant::now() }))
 }
 
 impl LinkSender {
@@ -51,7 +57,7 @@ impl LinkSender {
     /// [`ClientError::Unreachable`]: it may have arrived or not.
     pub async fn say(&mut self, message: &FromWorker) -> Result<(), ClientError> {
         let text = serde_json::to_string(message).map_err(|e| ClientError::Unexpected(e.to_string()))?;
-        Ok(self.0.send(Message::Text(Utf8Bytes::from(text))).await?)
+        self.send(Message::Text(Utf8Bytes::from(text))).await
     }
 
     /// Sends one of ComfyUI's previews.
@@ -60,7 +66,12 @@ impl LinkSender {
     /// [`ClientError::Unreachable`]: it is lost, which is harmless.
     pub async fn preview(&mut self, lease: HeldLease, bytes: &[u8]) -> Result<(), ClientError> {
         let frame = frame::to_link(lease.job, lease.token, bytes);
-        Ok(self.0.send(Message::Binary(frame.into())).await?)
+        self.send(Message::Binary(frame.into())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), ClientError> {
+        let stuck = || ClientError::Unreachable("the link takes nothing".to_owned());
+        tokio::time::timeout(STUCK, self.0.send(message)).await.map_err(|_| stuck())?.map_err(Into::into)
     }
 }
 
@@ -72,10 +83,12 @@ impl LinkReceiver {
     /// was silent for a minute.
     pub async fn hear(&mut self) -> Result<Option<ToWorker>, ClientError> {
         loop {
-            let next = tokio::time::timeout(SILENCE, self.0.next());
+            // From the last word and not from this call: callers drop the wait for one and begin another.
+            let next = tokio::time::timeout_at(self.last_heard + SILENCE, self.socket.next());
             let Ok(message) = next.await else {
                 return Err(ClientError::Unreachable("silent for a minute".to_owned()));
             };
+            self.last_heard = Instant::now();
             match message.transpose()? {
                 None | Some(Message::Close(_)) => return Ok(None),
                 Some(Message::Text(text)) => {

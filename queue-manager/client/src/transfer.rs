@@ -11,10 +11,16 @@ use tokio::io::AsyncWriteExt;
 
 use crate::error::ClientError;
 
+const CONNECT: Duration = Duration::from_secs(10);
+/// A connection on which nothing moves for this long is dead.
+const STALLED: Duration = Duration::from_secs(60);
+
 /// The file routes of the worker link.
 #[derive(Clone)]
 pub struct Transfer {
     http: Client,
+    /// For bodies that we send: reqwest's read timeout would run while a long film is still on its way.
+    sending: Client,
     base: String,
     token: String,
 }
@@ -25,15 +31,10 @@ impl Transfer {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(base: &str, token: &str) -> Result<Self, ClientError> {
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
-            .build()?;
-        Ok(Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
-            token: token.to_owned(),
-        })
+        let builder = || Client::builder().connect_timeout(CONNECT).tcp_user_timeout(STALLED);
+        let http = builder().read_timeout(STALLED).build()?;
+        let sending = builder().build()?;
+        Ok(Self { http, sending, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
@@ -54,13 +55,13 @@ impl Transfer {
     /// As every transfer: unreachable, refused, or not what its hash says.
     pub async fn put_object_info(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), ClientError> {
         let url = format!("{}/link/object-info/{hash}", self.base);
-        self.send(self.http.put(url).body(json)).await.map(drop)
+        self.send(self.sending.put(url).body(json)).await.map(drop)
     }
 
     /// The body of a job that was too large for the link.
     ///
     /// # Errors
-    /// [`ClientError::Gone`] when the lease is over.
+    /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn body(&self, lease: HeldLease) -> Result<Vec<u8>, ClientError> {
         Ok(self
             .send(self.http.get(self.lease(lease, "body")))
@@ -73,7 +74,7 @@ impl Transfer {
     /// Fetches an input into a file.
     ///
     /// # Errors
-    /// [`ClientError::Gone`] when the lease is over or the job names no such input.
+    /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn input(&self, lease: HeldLease, sha256: &FileHash, into: &Path) -> Result<(), ClientError> {
         let answer = self
             .send(self.http.get(self.lease(lease, &format!("inputs/{sha256}"))))
@@ -90,7 +91,7 @@ impl Transfer {
     /// Stores an output as it arrives; `kind` is `output` or `temp`, `path` already percent-encoded.
     ///
     /// # Errors
-    /// [`ClientError::Gone`] when the lease is over.
+    /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn output(
         &self,
         lease: HeldLease,
@@ -99,6 +100,6 @@ impl Transfer {
         body: Body,
     ) -> Result<(), ClientError> {
         let url = self.lease(lease, &format!("outputs/{kind}/{path}"));
-        self.send(self.http.put(url).body(body)).await.map(drop)
+        self.send(self.sending.put(url).body(body)).await.map(drop)
     }
 }

@@ -26,7 +26,8 @@ pub struct Snapshot {
     pub epoch: String,
     /// The last change this snapshot contains.
     pub n: u64,
-    /// Own jobs that wait or run and the latest ended ones; everyone's for the instructor.
+    /// Own jobs that wait or run and the latest ended ones; for the instructor everyone's that run or
+    /// ended lately.
     pub jobs: Vec<Job>,
     /// The workshop's totals.
     pub counts: QueueStatus,

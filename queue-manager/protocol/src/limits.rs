@@ -14,12 +14,16 @@ pub const UPLOAD: usize = 100 * 1024 * 1024;
 pub const DEPTH: usize = 64;
 /// Nodes of one graph.
 pub const NODES: usize = 5_000;
+/// Uploaded files that one graph may name.
+pub const INPUTS: usize = 500;
 /// Waiting jobs of one participant.
 pub const WAITING_PER_PARTICIPANT: u32 = 100;
 /// Running jobs of one participant.
 pub const RUNNING_PER_PARTICIPANT: u32 = 1;
 /// Waiting jobs of the workshop.
 pub const WAITING: u32 = 10_000;
+/// A message of ComfyUI or a result larger than this is cut down by the worker, so that it fits [`LINK_FRAME`].
+pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).
 pub const LINK_FRAME: usize = 4 * 1024 * 1024;
 /// `object_info` as a worker sends it.

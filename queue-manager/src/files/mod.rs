@@ -175,11 +175,9 @@ impl Files {
     /// # Errors
     /// The file system's, which is the answer.
     pub fn probe(&self) -> io::Result<()> {
-        self.root
-            .create("incoming/.probe")?
-            .into_std()
-            .write_all(b"ready")?;
-        self.root.remove_file("incoming/.probe")
+        let probe = format!("incoming/{}", uuid::Uuid::new_v4());
+        self.root.create(&probe)?.into_std().write_all(b"ready")?;
+        self.root.remove_file(&probe)
     }
 }
 

@@ -2,7 +2,7 @@
 //! that won, are visible; others never are.
 
 use queue_broker::jobs::StoredJob;
-use queue_protocol::{AccountName, JobId, LeaseToken};
+use queue_protocol::{AccountName, FileHash, JobId, LeaseToken};
 
 use super::StorePath;
 use crate::problem::Trouble;
@@ -42,10 +42,11 @@ pub fn visible(job: &StoredJob, kind: &str, rest: &str) -> Result<StorePath, Tro
     path(&job.participant, job.id, job.token, kind, rest)
 }
 
-/// Where a body too large for the queue store lies.
+/// Where a body too large for the queue store lies. By content: a second submit with the same id and another body must
+/// not replace the first one's.
 ///
 /// # Errors
 /// Never for valid ids.
-pub fn body_path(participant: &AccountName, job: JobId) -> Result<StorePath, Trouble> {
-    StorePath::new(&["bodies", participant.as_str(), &job.to_string()])
+pub fn body_path(participant: &AccountName, body: &FileHash) -> Result<StorePath, Trouble> {
+    StorePath::new(&["bodies", participant.as_str(), body.as_str()])
 }

@@ -23,7 +23,7 @@ async fn held(broker: &Broker, worker: &WorkerName, job: &str, token: &str) -> R
         job: job.parse()?,
         token: token.parse()?,
     };
-    broker.holds(worker, lease).await?.ok_or(Trouble::NotFound)
+    broker.holds(worker, lease).await?.ok_or(Trouble::LeaseOver)
 }
 
 /// `PUT /link/object-info/{hash}`

@@ -24,7 +24,7 @@ pub(crate) async fn bytes(door: &Door, job: &StoredJob) -> Result<Vec<u8>, Troub
     if job.body_in_files {
         return Ok(door
             .files
-            .read(&outputs::body_path(&job.participant, job.id)?)
+            .read(&outputs::body_path(&job.participant, &job.body_hash)?)
             .await?);
     }
     door.broker.body(job.id).await?.ok_or(Trouble::NotFound)

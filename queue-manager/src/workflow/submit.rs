@@ -51,12 +51,12 @@ impl Door {
         let known = self.capabilities.known().await?;
         known.check(&request.graph).map_err(Trouble::Workflow)?;
         let inputs = self.bind_inputs(participant, &request, &known).await?;
-        let needs = Requirements::of(&request.graph).named()?;
+        let needs = Requirements::of(&request.graph, &known).named()?;
         let body_hash: FileHash = hex::encode(Sha256::digest(&body)).parse()?;
         let large = body.len() > limits::BODY_IN_REDIS;
         if large {
             self.files
-                .write(&outputs::body_path(participant, request.id)?, body.clone())
+                .write(&outputs::body_path(participant, &body_hash)?, body.clone())
                 .await?;
         }
         let submitted = self

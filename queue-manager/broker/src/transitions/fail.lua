@@ -14,9 +14,11 @@ if kind == 'interrupted' or job.reason == 'stopping' then
   return { 'settled', 'cancelled' }
 end
 if kind == 'comfyui_lost' then
+  -- Back in line already, and counted: by the reaper, or by this very report sent before.
+  if where == 'late' then return { 'again' } end
   local crashes = redis.call('HINCRBY', key('job', id), 'crashes', 1)
   if crashes < tonumber(ARGV[7]) then
-    if where == 'holder' then give_back(id, job, 'worker_lost') end
+    give_back(id, job, 'worker_lost')
     return { 'again' }
   end
   settle(id, job, 'failed', 'parked', ARGV[6])

@@ -116,7 +116,16 @@ local function give_back(id, job, reason)
   redis.call('ZREM', key('leases'), job.participant .. '/' .. id)
   redis.call('HDEL', key('worker', job.worker), 'job')
   redis.call('HSET', key('job', id), 'state', 'pending', 'reason', reason)
-  redis.call('LPUSH', key('line', job.lane, job.participant), id)
+  -- Before everything that arrived later: the head, unless another of the owner's jobs came back first.
+  local line, placed = key('line', job.lane, job.participant), false
+  for _, other in ipairs(redis.call('LRANGE', line, 0, 100)) do
+    if tonumber(redis.call('HGET', key('job', other), 'seq')) > tonumber(job.seq) then
+      redis.call('LINSERT', line, 'BEFORE', other, id)
+      placed = true
+      break
+    end
+  end
+  if not placed then redis.call('RPUSH', line, id) end
   count('running', 'pending')
   index_lines(job.participant)
   announce(id, job.participant, 'pending', reason, job.worker, job.client)

@@ -9,6 +9,7 @@
 
 mod crashes;
 mod dashboard;
+mod start_and_stop;
 mod doors;
 mod failing;
 mod health;

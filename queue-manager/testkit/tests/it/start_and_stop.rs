@@ -1,0 +1,107 @@
+//! The one command, in a copy of the repository with nothing of ours running: it starts everything, says where, and
+//! the other one leaves no process behind.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use testkit::process::{free_port, our_program, repository};
+use testkit::{Person, graphs};
+use tokio::process::Command;
+
+struct Copy {
+    folder: tempfile::TempDir,
+    ports: Vec<u16>,
+}
+
+impl Copy {
+    /// What git tracks or would track, and the unpacked frontend.
+    async fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = "git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - --ignore-failed-read \
+            2>/dev/null | tar -xf - -C \"$0\" && mkdir -p \"$0/data\" && ln -s \"$PWD/data/frontend\" \"$0/data/frontend\"";
+        let status = Command::new("sh").arg("-c").arg(copy).arg(folder.path()).current_dir(repository()).status();
+        assert!(status.await.unwrap().success());
+        Self { folder, ports: (0..6).map(|_| free_port().unwrap()).collect() }
+    }
+
+    async fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        let programs = our_program("queue-manager").unwrap();
+        let target = programs.ancestors().nth(2).unwrap();
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        Command::new(self.folder.path().join("scripts").join(name))
+            .args(arguments)
+            .env("CARGO_TARGET_DIR", target)
+            .env("ATELIER_PROFILE", "dev")
+            .env("ATELIER_PORT", self.ports[0].to_string())
+            .env("ATELIER_ADMIN_PORT", self.ports[1].to_string())
+            .env("ATELIER_BIND", local(self.ports[2]))
+            .env("ATELIER_WORKER_BIND", local(self.ports[3]))
+            .env("ATELIER_ADMIN_BIND", local(self.ports[4]))
+            .env("ATELIER_SIMULATED_PORT", self.ports[5].to_string())
+            .env_remove("COMFYUI_URL")
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// Processes that work in the copy.
+    fn processes(&self) -> Vec<String> {
+        let here = self.folder.path().canonicalize().unwrap();
+        let runs_here = |process: &Path| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+        all.filter(|process| runs_here(process))
+            .filter_map(|process| std::fs::read_to_string(process.join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn one_command_starts_a_workshop_and_another_leaves_nothing_behind() {
+    let copy = Copy::make().await;
+    let started = copy.script("start.sh", &["--participants", "2"]).await;
+    let said = String::from_utf8_lossy(&started.stdout).into_owned();
+    assert!(started.status.success(), "{said}{}", String::from_utf8_lossy(&started.stderr));
+    assert!(said.contains("SIMULATED"), "nobody may mistake it for the real one");
+
+    let file = copy.folder.path().join("data/sign-ins.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let sign_ins: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let urls = &sign_ins["urls"];
+    assert!(urls["api"].as_str().unwrap().ends_with("/api"));
+    let health = reqwest::get(urls["health"].as_str().unwrap()).await.unwrap();
+    assert_eq!(health.json::<Value>().await.unwrap()["status"], "ok");
+    let admin = reqwest::get(urls["admin"].as_str().unwrap()).await.unwrap();
+    assert!(admin.text().await.unwrap().contains("Dashboard"));
+    assert_eq!(sign_ins["participants"].as_array().unwrap().len(), 2);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let one = &sign_ins["participants"][0];
+    let person = Person::new(urls["seats"].as_str().unwrap(), &text(&one["name"]), &text(&one["password"]));
+    let id = person.submit(&graphs::white_picture()).await.unwrap();
+    person.wait_for(&id, "completed").await.unwrap();
+    assert!(copy.script("status.sh", &[]).await.status.success());
+
+    // Again: what runs goes on, and the passwords are the same.
+    assert!(copy.script("start.sh", &["--participants", "2"]).await.status.success());
+    let again: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(again, sign_ins);
+
+    let stopped = copy.script("stop.sh", &[]).await;
+    assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+    assert_eq!(copy.processes(), Vec::<String>::new());
+    assert!(!copy.script("status.sh", &[]).await.status.success());
+    assert!(copy.script("stop.sh", &[]).await.status.success(), "stopping twice is no error");
+}
+
+#[tokio::test]
+async fn nonsense_on_the_command_line_starts_nothing_and_says_what_to_do() {
+    let copy = Copy::make().await;
+    for arguments in [["--participants", "many"].as_slice(), &["--participants", "0"], &["--nonsense"]] {
+        let refused = copy.script("start.sh", arguments).await;
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(!refused.stdout.is_empty() || !refused.stderr.is_empty());
+    }
+    assert_eq!(copy.processes(), Vec::<String>::new());
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Everything that is checked without running the product: format, lints, docs, dependencies, shell, nginx.
+# usage: scripts/check.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+
+if [ $# -gt 0 ]; then
+    sed -n '2,3s/^# //p' "$0"
+    exit 2
+fi
+have_cargo
+have_packages shellcheck=shellcheck nginx=nginx-light cc=gcc make=make
+
+step() { echo "== $1"; }
+left_out=()
+
+step "format"
+cargo fmt --all --check
+step "lints"
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+step "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+
+step "dependencies"
+deny_version=0.20.2
+if ! cargo deny --version >/dev/null 2>&1; then
+    echo "Installing cargo-deny $deny_version into data/tools (some minutes, once) …"
+    cargo install --quiet --locked --root data/tools --version "$deny_version" cargo-deny
+    PATH=$PWD/data/tools/bin:$PATH
+fi
+cargo deny --locked check --hide-inclusion-graph bans licenses sources
+if ! cargo deny --locked check advisories >/dev/null 2>data/deny-advisories.log; then
+    if grep -qiE 'failed to fetch|unable to (fetch|open)|failed to (open|load)|error sending request|dns|resolve' data/deny-advisories.log; then
+        left_out+=("advisories: their database cannot be reached from here")
+    else
+        cat data/deny-advisories.log >&2
+        exit 1
+    fi
+fi
+
+step "shell"
+shellcheck -x scripts/*.sh .ci/run
+
+step "nginx"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+scripts/render-nginx.sh "$folder"
+
+for line in "${left_out[@]+"${left_out[@]}"}"; do echo "LEFT OUT: $line"; done
+echo "check.sh: all of the above passed"
