@@ -37,24 +37,18 @@ pub(crate) struct Notice(pub(crate) &'static str);
 /// When the address is taken.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let insecure = config.insecure_http && !config.https;
-    let sentence = if insecure {
-        "This page is not encrypted: anyone on this network can read it."
-    } else {
-        ""
-    };
+    let sentence =
+        if insecure { "This page is not encrypted: anyone on this network can read it." } else { "" };
     let app = App {
         api: Api::new(&config.api)?,
         cookies: Cookies { https: config.https },
         notice: Notice(sentence),
         shutdown: shutdown.clone(),
     };
-    let listener = TcpListener::bind(config.bind)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.bind))?;
+    let listener =
+        TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
     tracing::info!(address = %listener.local_addr()?, "serving the dashboard");
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await?;
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
     Ok(())
 }
 
@@ -75,12 +69,7 @@ async fn headers(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

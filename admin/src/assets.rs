@@ -7,15 +7,8 @@ use axum::response::{IntoResponse, Response};
 pub(crate) async fn file(Path(name): Path<String>) -> Response {
     let (kind, text) = match name.as_str() {
         "dashboard.css" => ("text/css; charset=utf-8", include_str!("../assets/dashboard.css")),
-        "dashboard.js" => (
-            "text/javascript; charset=utf-8",
-            include_str!("../assets/dashboard.js"),
-        ),
+        "dashboard.js" => ("text/javascript; charset=utf-8", include_str!("../assets/dashboard.js")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
-    (
-        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")],
-        text,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }

@@ -22,9 +22,7 @@ pub(crate) async fn socket(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(header::ORIGIN)
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, host)| host);
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     if origin.is_some() && origin != text(header::HOST) {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -32,9 +30,7 @@ pub(crate) async fn socket(
         return StatusCode::UNAUTHORIZED.into_response();
     };
     match api.feed(&token).await {
-        Ok(feed) => upgrade
-            .max_message_size(4096)
-            .on_upgrade(move |socket| relay(socket, feed, shutdown)),
+        Ok(feed) => upgrade.max_message_size(4096).on_upgrade(move |socket| relay(socket, feed, shutdown)),
         Err(ClientError::Refused) => StatusCode::UNAUTHORIZED.into_response(),
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
     }

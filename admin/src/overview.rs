@@ -65,9 +65,7 @@ pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, t
 async fn first_counts(api: &Api, token: &str) -> Result<QueueStatus, ClientError> {
     match api.feed(token).await?.next().await? {
         Some(FeedMessage::Snapshot(snapshot)) => Ok(snapshot.counts),
-        _ => Err(ClientError::Unexpected(
-            "the feed began without a snapshot".to_owned(),
-        )),
+        _ => Err(ClientError::Unexpected("the feed began without a snapshot".to_owned())),
     }
 }
 

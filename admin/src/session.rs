@@ -15,20 +15,13 @@ pub(crate) struct Cookies {
 
 impl Cookies {
     fn name(self) -> &'static str {
-        if self.https {
-            "__Host-atelier-admin"
-        } else {
-            "atelier-admin"
-        }
+        if self.https { "__Host-atelier-admin" } else { "atelier-admin" }
     }
 
     pub(crate) fn header(self, token: &str) -> HeaderValue {
         let secure = if self.https { "; Secure" } else { "" };
         let ended = if token.is_empty() { "; Max-Age=0" } else { "" };
-        let text = format!(
-            "{}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{ended}",
-            self.name()
-        );
+        let text = format!("{}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{ended}", self.name());
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
 

@@ -31,10 +31,7 @@ pub(crate) async fn page(State(notice): State<Notice>, Query(why): Query<Why>) -
         Some("role") => "This account has no dashboard. Participants work in their own seat.",
         Some(_) => "That name and password do not go together.",
     };
-    render(&SignInPage {
-        notice: notice.0,
-        message,
-    })
+    render(&SignInPage { notice: notice.0, message })
 }
 
 /// Another site's page cannot sign anybody in or out here.
@@ -57,11 +54,9 @@ pub(crate) async fn submit(
         return StatusCode::FORBIDDEN.into_response();
     }
     match api.sign_in(&form).await {
-        Ok(signed_in) if signed_in.role == Role::Instructor => (
-            [(header::SET_COOKIE, cookies.header(&signed_in.token))],
-            Redirect::to("/"),
-        )
-            .into_response(),
+        Ok(signed_in) if signed_in.role == Role::Instructor => {
+            ([(header::SET_COOKIE, cookies.header(&signed_in.token))], Redirect::to("/")).into_response()
+        }
         Ok(_) => Redirect::to("/sign-in?failed=role").into_response(),
         Err(ClientError::Refused) => Redirect::to("/sign-in?failed=name").into_response(),
         Err(error) => {
@@ -75,11 +70,7 @@ pub(crate) async fn sign_out(State(cookies): State<Cookies>, headers: HeaderMap)
     if !ours(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    (
-        [(header::SET_COOKIE, cookies.header(""))],
-        Redirect::to("/sign-in"),
-    )
-        .into_response()
+    ([(header::SET_COOKIE, cookies.header(""))], Redirect::to("/sign-in")).into_response()
 }
 
 /// A page, or 500 when its template is broken.

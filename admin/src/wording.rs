@@ -6,18 +6,10 @@ use queue_protocol::api::QueueStatus;
 #[must_use]
 pub(crate) fn headline(status: &QueueStatus) -> String {
     let jobs = |n: u64| {
-        if n == 1 {
-            "1 job".to_owned()
-        } else {
-            format!("{n} jobs")
-        }
+        if n == 1 { "1 job".to_owned() } else { format!("{n} jobs") }
     };
     let gpus = |n: u64| {
-        if n == 1 {
-            "1 GPU".to_owned()
-        } else {
-            format!("{n} GPUs")
-        }
+        if n == 1 { "1 GPU".to_owned() } else { format!("{n} GPUs") }
     };
     match (status.pending_jobs, status.running_jobs, status.active_workers) {
         (0, 0, 0) => "No GPU is connected. Jobs are accepted and will wait.".to_owned(),
@@ -44,10 +36,7 @@ mod tests {
             active_workers: 0,
             queue_depth: 0,
         };
-        assert_eq!(
-            headline(&status),
-            "No GPU is connected. Jobs are accepted and will wait."
-        );
+        assert_eq!(headline(&status), "No GPU is connected. Jobs are accepted and will wait.");
         status.pending_jobs = 1;
         assert_eq!(headline(&status), "1 job waiting, and no GPU is connected.");
         (status.active_workers, status.running_jobs) = (2, 2);

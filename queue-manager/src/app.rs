@@ -47,6 +47,12 @@ pub(crate) struct App {
 /// # Errors
 /// When an address is taken, the data folder cannot be used, or the private redis-server does not start.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    // The addresses first: a start that cannot have them must leave nothing behind.
+    let seats =
+        TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
+    let workers = TcpListener::bind(config.worker_bind)
+        .await
+        .with_context(|| format!("cannot listen for workers on {}", config.worker_bind))?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
     let store = if let Some(store) = config.outside_store() {
@@ -60,12 +66,6 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let app = App::new(config, broker, shutdown.clone())?;
     app.start_roles(&tasks);
 
-    let seats = TcpListener::bind(app.config.bind)
-        .await
-        .with_context(|| format!("cannot listen on {}", app.config.bind))?;
-    let workers = TcpListener::bind(app.config.worker_bind)
-        .await
-        .with_context(|| format!("cannot listen for workers on {}", app.config.worker_bind))?;
     tracing::info!(seats = %seats.local_addr()?, workers = %workers.local_addr()?, "serving");
     let public = axum::serve(seats, public_router(app.clone()))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
@@ -93,21 +93,11 @@ impl App {
         let files = Files::open(&config.data.join("files"))
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
-        let identity = Identity::new(
-            broker.clone(),
-            Passwords::new()?,
-            CookieKind { https: config.https },
-        );
+        let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
         Ok(Self {
-            look: Look {
-                insecure: config.insecure_http && !config.https,
-            },
+            look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),
-            door: Door {
-                broker: broker.clone(),
-                files: files.clone(),
-                capabilities: capabilities.clone(),
-            },
+            door: Door { broker: broker.clone(), files: files.clone(), capabilities: capabilities.clone() },
             config: Arc::new(config),
             hub: Hub::default(),
             broker,
@@ -130,18 +120,10 @@ impl App {
         tasks.spawn(self.hub.clone().run(heard));
         let settings = vec![
             ("mode", "fifo".to_owned()),
-            (
-                "running_per_participant",
-                self.config.running_per_participant.to_string(),
-            ),
+            ("running_per_participant", self.config.running_per_participant.to_string()),
         ];
         let every = self.config.reap_every();
-        tasks.spawn(janitor::run(
-            self.broker.clone(),
-            every,
-            settings,
-            self.shutdown.clone(),
-        ));
+        tasks.spawn(janitor::run(self.broker.clone(), every, settings, self.shutdown.clone()));
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
+use crate::workflow::graph::Node;
 use crate::workflow::needs::{Requirements, is_model};
 use crate::workflow::{Graph, Refusal};
 
@@ -20,35 +21,32 @@ pub struct ObjectInfo {
     models: HashSet<String>,
     /// (class, input) that take the name of an uploaded file.
     uploads: HashSet<(String, String)>,
+    /// (class, input) that choose from a list.
+    choices: HashSet<(String, String)>,
 }
 
 /// Flags by which ComfyUI marks an input that takes an uploaded file.
 const UPLOAD_FLAGS: [&str; 4] = ["image_upload", "audio_upload", "video_upload", "file_upload"];
 
+/// Inputs of ComfyUI's own loaders that take an uploaded file: all that is known before the first worker came.
+const USUAL_UPLOADS: [&str; 5] = ["image", "audio", "video", "file", "model_file"];
+
 impl ObjectInfo {
     fn read(json: &[u8]) -> Result<Self, Trouble> {
         let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
-        let (mut models, mut uploads) = (HashSet::new(), HashSet::new());
+        let (mut models, mut uploads, mut choices) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (class, about) in &classes {
             for (input, spec) in inputs_of(about) {
-                if UPLOAD_FLAGS
-                    .iter()
-                    .any(|flag| spec[1][*flag] == Value::Bool(true))
-                {
+                if UPLOAD_FLAGS.iter().any(|flag| spec[1][*flag] == Value::Bool(true)) {
                     uploads.insert((class.clone(), input.clone()));
                 }
-                models.extend(
-                    options_of(spec)
-                        .filter(|text| is_model(text))
-                        .map(ToOwned::to_owned),
-                );
+                if options_of(spec).next().is_some() {
+                    choices.insert((class.clone(), input.clone()));
+                }
+                models.extend(options_of(spec).filter(|text| is_model(text)).map(ToOwned::to_owned));
             }
         }
-        Ok(Self {
-            classes,
-            models,
-            uploads,
-        })
+        Ok(Self { classes, models, uploads, choices })
     }
 
     /// Whether a worker of this kind can run what these requirements name.
@@ -60,10 +58,7 @@ impl ObjectInfo {
 }
 
 fn inputs_of(about: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    ["required", "optional"]
-        .into_iter()
-        .filter_map(|group| about["input"][group].as_object())
-        .flatten()
+    ["required", "optional"].into_iter().filter_map(|group| about["input"][group].as_object()).flatten()
 }
 
 /// The choices of an input: `[["a", "b"], {…}]` or, in newer nodes, `["COMBO", {"options": ["a", "b"]}]`.
@@ -87,21 +82,13 @@ impl Known {
         }
         for (id, node) in &graph.nodes {
             if !self.0.iter().any(|info| info.classes.contains_key(node.class())) {
-                return Err(Refusal::UnknownClass {
-                    node: id.clone(),
-                    class: node.class().to_owned(),
-                });
+                return Err(Refusal::UnknownClass { node: id.clone(), class: node.class().to_owned() });
             }
         }
-        for (id, node, input, model) in graph.texts().filter(|(_, _, _, text)| is_model(text)) {
+        for (id, node, input, model) in self.models_named(graph) {
             if !self.0.iter().any(|info| info.models.contains(&model)) {
                 let (node, class) = (id.to_owned(), node.class().to_owned());
-                return Err(Refusal::UnknownModel {
-                    node,
-                    class,
-                    input: input.to_owned(),
-                    model,
-                });
+                return Err(Refusal::UnknownModel { node, class, input: input.to_owned(), model });
             }
         }
         if graph.nodes.values().any(|node| self.is_output(node.class())) {
@@ -111,23 +98,32 @@ impl Known {
         }
     }
 
+    /// Every model that a graph names: (node id, node, input, model). Where classes are known only inputs that choose
+    /// from a list count, since a prompt may end in `.bin` as well.
+    pub fn models_named<'a>(
+        &'a self,
+        graph: &'a Graph<'a>,
+    ) -> impl Iterator<Item = (&'a str, &'a Node<'a>, &'a str, String)> {
+        graph.texts().filter(|(_, node, input, text)| {
+            let chosen = || {
+                let input = (node.class().to_owned(), (*input).to_owned());
+                self.0.iter().any(|info| info.choices.contains(&input))
+            };
+            is_model(text) && (self.0.is_empty() || chosen())
+        })
+    }
+
     /// Whether a class is an output node.
     #[must_use]
     pub fn is_output(&self, class: &str) -> bool {
-        self.0.iter().any(|info| {
-            info.classes
-                .get(class)
-                .is_some_and(|about| about["output_node"] == true)
-        })
+        self.0.iter().any(|info| info.classes.get(class).is_some_and(|about| about["output_node"] == true))
     }
 
     /// Whether an input takes the name of an uploaded file.
     #[must_use]
     pub fn takes_upload(&self, class: &str, input: &str) -> bool {
-        self.0
-            .iter()
-            .any(|info| info.uploads.contains(&(class.to_owned(), input.to_owned())))
-            || (self.0.is_empty() && class.starts_with("Load"))
+        self.0.iter().any(|info| info.uploads.contains(&(class.to_owned(), input.to_owned())))
+            || (self.0.is_empty() && class.starts_with("Load") && USUAL_UPLOADS.contains(&input))
     }
 
     /// All classes of all workers; a participant's own uploads stand where a worker's input folder was listed.
@@ -146,24 +142,12 @@ impl Known {
         }
         all.into_iter().collect()
     }
-
-    /// Names of models, of all workers.
-    #[must_use]
-    pub fn models(&self) -> HashSet<&str> {
-        self.0
-            .iter()
-            .flat_map(|info| &info.models)
-            .map(String::as_str)
-            .collect()
-    }
 }
 
 fn put_own_inputs(about: &mut Value, input: &str, own: &[String]) {
     for group in ["required", "optional"] {
-        let spec = about
-            .get_mut("input")
-            .and_then(|all| all.get_mut(group))
-            .and_then(|all| all.get_mut(input));
+        let spec =
+            about.get_mut("input").and_then(|all| all.get_mut(group)).and_then(|all| all.get_mut(input));
         let Some(spec) = spec else { continue };
         if spec[0].is_array() {
             spec[0] = own.into();
@@ -185,11 +169,7 @@ impl Capabilities {
     /// An empty catalogue over a store.
     #[must_use]
     pub fn new(broker: Broker, files: Files) -> Self {
-        Self {
-            broker,
-            files,
-            read: Arc::default(),
-        }
+        Self { broker, files, read: Arc::default() }
     }
 
     fn path(hash: &FileHash) -> Result<StorePath, Trouble> {
@@ -210,10 +190,7 @@ impl Capabilities {
             Err(error) => return Err(error.into()),
         };
         let info = Arc::new(ObjectInfo::read(&json)?);
-        self.read
-            .write()
-            .map_err(|_| Trouble::Bug)?
-            .insert(hash.clone(), Arc::clone(&info));
+        self.read.write().map_err(|_| Trouble::Bug)?.insert(hash.clone(), Arc::clone(&info));
         Ok(Some(info))
     }
 
@@ -224,9 +201,7 @@ impl Capabilities {
     pub async fn put(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), Trouble> {
         use sha2::{Digest, Sha256};
         if json.len() > limits::OBJECT_INFO || hex::encode(Sha256::digest(&json)) != hash.as_str() {
-            return Err(Trouble::BadRequest(
-                "This is not the object_info with that hash.".to_owned(),
-            ));
+            return Err(Trouble::BadRequest("This is not the object_info with that hash.".to_owned()));
         }
         ObjectInfo::read(&json)?;
         self.files.write(&Self::path(hash)?, json).await?;
@@ -241,10 +216,7 @@ impl Capabilities {
         let mut known = Vec::new();
         let mut seen = HashSet::new();
         for (_, fields) in self.broker.workers().await? {
-            let Some(hash) = fields
-                .get("object_info")
-                .and_then(|text| text.parse::<FileHash>().ok())
-            else {
+            let Some(hash) = fields.get("object_info").and_then(|text| text.parse::<FileHash>().ok()) else {
                 continue;
             };
             if seen.insert(hash.clone()) {
@@ -303,13 +275,7 @@ mod tests {
         assert_eq!(unknown.code(), "missing_node_type");
         let loader = r#""1":{"class_type":"Loader","inputs":{"ckpt_name":"b.safetensors"}}"#;
         let missing = check(&format!("{{{loader},{save}}}")).unwrap_err();
-        assert_eq!(
-            missing.node_errors()["1"]["errors"][0]["type"],
-            "value_not_in_list"
-        );
-        assert_eq!(
-            check(r#"{"1":{"class_type":"LoadImage"}}"#),
-            Err(Refusal::NoOutputs)
-        );
+        assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list");
+        assert_eq!(check(r#"{"1":{"class_type":"LoadImage"}}"#), Err(Refusal::NoOutputs));
     }
 }

@@ -74,18 +74,12 @@ pub enum RoleArgument {
 /// # Errors
 /// When the store does not answer: the queue-manager must be running, or `ATELIER_REDIS_URL` be set.
 pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = config
-        .outside_store()
-        .unwrap_or_else(|| private_redis::store(&config.data));
+    let store = config.outside_store().unwrap_or_else(|| private_redis::store(&config.data));
     let broker = Broker::new(&store, &config.workshop)?;
     match command {
         Command::Serve => bail!("serve is not run here"),
-        Command::User {
-            action: UserCommand::Add { names, role },
-        } => add_users(&broker, names, role).await,
-        Command::User {
-            action: UserCommand::List,
-        } => {
+        Command::User { action: UserCommand::Add { names, role } } => add_users(&broker, names, role).await,
+        Command::User { action: UserCommand::List } => {
             let accounts = broker.accounts().await.context("is the queue-manager running?")?;
             let list: Vec<_> = accounts
                 .iter()
@@ -93,15 +87,10 @@ pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
                 .collect();
             print_json(&list)
         }
-        Command::Token {
-            action: TokenCommand::Issue { worker },
-        } => {
+        Command::Token { action: TokenCommand::Issue { worker } } => {
             let secret = random_secret();
             let hash = SecretHash::of(&secret);
-            broker
-                .put_worker_token(&hash, &worker)
-                .await
-                .context("is the queue-manager running?")?;
+            broker.put_worker_token(&hash, &worker).await.context("is the queue-manager running?")?;
             print_line(&secret)
         }
         Command::Healthcheck => healthcheck(config).await,
@@ -116,16 +105,8 @@ async fn add_users(broker: &Broker, names: Vec<AccountName>, role: RoleArgument)
     let mut made = Vec::new();
     for name in names {
         let password = random_password();
-        let account = Account {
-            name,
-            role,
-            password_hash: hash(&password)?,
-            disabled: false,
-        };
-        broker
-            .put_account(&account)
-            .await
-            .context("is the queue-manager running?")?;
+        let account = Account { name, role, password_hash: hash(&password)?, disabled: false };
+        broker.put_account(&account).await.context("is the queue-manager running?")?;
         made.push(json!({"name": account.name, "password": password}));
     }
     print_json(&made)
@@ -134,17 +115,11 @@ async fn add_users(broker: &Broker, names: Vec<AccountName>, role: RoleArgument)
 async fn healthcheck(config: &Config) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(config.bind).await?;
-    stream
-        .write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        .await?;
+    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let status = answer.split_whitespace().nth(1).unwrap_or("no status");
-    if status == "200" {
-        Ok(())
-    } else {
-        bail!("not ready: {status}")
-    }
+    if status == "200" { Ok(()) } else { bail!("not ready: {status}") }
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -17,12 +17,7 @@ pub struct Config {
     pub bind: SocketAddr,
 
     /// Address of the worker link: loopback or the Tailscale address, never the public side.
-    #[arg(
-        long,
-        env = "ATELIER_WORKER_BIND",
-        default_value = "127.0.0.1:3443",
-        global = true
-    )]
+    #[arg(long, env = "ATELIER_WORKER_BIND", default_value = "127.0.0.1:3443", global = true)]
     pub worker_bind: SocketAddr,
 
     /// `redis://…` of a Redis-compatible store; a private redis-server under the data folder when not set.
@@ -30,13 +25,7 @@ pub struct Config {
     pub redis_url: Option<String>,
 
     /// The seeds' name for the same setting.
-    #[arg(
-        long = "redis-url-alias",
-        env = "REDIS_URL",
-        hide = true,
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long = "redis-url-alias", env = "REDIS_URL", hide = true, hide_env_values = true, global = true)]
     pub redis_url_alias: Option<String>,
 
     /// Name of the workshop: the keys of each stand apart in the store.
@@ -48,12 +37,7 @@ pub struct Config {
     pub data: PathBuf,
 
     /// Folder of the unpacked ComfyUI frontend; seats are the plain page when it is missing.
-    #[arg(
-        long,
-        env = "ATELIER_FRONTEND",
-        default_value = "data/frontend/current",
-        global = true
-    )]
+    #[arg(long, env = "ATELIER_FRONTEND", default_value = "data/frontend/current", global = true)]
     pub frontend: PathBuf,
 
     /// How long a claim lends a job, in ms; renewed six times as often.
@@ -61,12 +45,7 @@ pub struct Config {
     pub lease_ms: u64,
 
     /// Running jobs of one participant at a time.
-    #[arg(
-        long,
-        env = "ATELIER_RUNNING_PER_PARTICIPANT",
-        default_value_t = 1,
-        global = true
-    )]
+    #[arg(long, env = "ATELIER_RUNNING_PER_PARTICIPANT", default_value_t = 1, global = true)]
     pub running_per_participant: u32,
 
     /// The outside is https (nginx ends TLS): cookies become Secure and get the __Host- prefix.
@@ -96,10 +75,7 @@ impl Config {
             );
         }
         if self.lease_ms < 600 {
-            bail!(
-                "ATELIER_LEASE_MS={} is too short to be renewed; the least is 600.",
-                self.lease_ms
-            );
+            bail!("ATELIER_LEASE_MS={} is too short to be renewed; the least is 600.", self.lease_ms);
         }
         Ok(())
     }

@@ -38,53 +38,24 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.parse::<header::HeaderName>().unwrap(),
-                    value.parse().unwrap(),
-                )
-            })
+            .map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap()))
             .collect()
     }
 
     #[test]
     fn another_sites_page_changes_nothing_here() {
-        assert!(!is_ours(
-            &headers(&[("sec-fetch-site", "cross-site"), ("host", "a")]),
-            false
-        ));
-        assert!(!is_ours(
-            &headers(&[("sec-fetch-site", "same-site"), ("host", "a")]),
-            false
-        ));
-        assert!(!is_ours(
-            &headers(&[("origin", "http://evil"), ("host", "a:8080")]),
-            false
-        ));
-        assert!(!is_ours(
-            &headers(&[("origin", "null"), ("host", "a:8080")]),
-            false
-        ));
-        assert!(!is_ours(
-            &headers(&[("cookie", "atelier=x"), ("host", "a")]),
-            false
-        ));
-        assert!(!is_ours(
-            &headers(&[("origin", "http://evil"), ("host", "a")]),
-            true
-        ));
+        assert!(!is_ours(&headers(&[("sec-fetch-site", "cross-site"), ("host", "a")]), false));
+        assert!(!is_ours(&headers(&[("sec-fetch-site", "same-site"), ("host", "a")]), false));
+        assert!(!is_ours(&headers(&[("origin", "http://evil"), ("host", "a:8080")]), false));
+        assert!(!is_ours(&headers(&[("origin", "null"), ("host", "a:8080")]), false));
+        assert!(!is_ours(&headers(&[("cookie", "atelier=x"), ("host", "a")]), false));
+        assert!(!is_ours(&headers(&[("origin", "http://evil"), ("host", "a")]), true));
     }
 
     #[test]
     fn our_own_pages_and_scripts_with_credentials_pass() {
         assert!(is_ours(&headers(&[("sec-fetch-site", "same-origin")]), false));
-        assert!(is_ours(
-            &headers(&[("origin", "http://a:8080"), ("host", "a:8080")]),
-            false
-        ));
-        assert!(is_ours(
-            &headers(&[("authorization", "Bearer x"), ("host", "a")]),
-            false
-        ));
+        assert!(is_ours(&headers(&[("origin", "http://a:8080"), ("host", "a:8080")]), false));
+        assert!(is_ours(&headers(&[("authorization", "Bearer x"), ("host", "a")]), false));
     }
 }

@@ -43,40 +43,17 @@ pub(crate) async fn ready(
         ("redis", within_patience(redis(&broker)).await),
         ("scripts", within_patience(scripts(&broker)).await),
         ("reaper", within_patience(reaper(&broker)).await),
-        (
-            "disk",
-            files
-                .probe()
-                .map(|()| "writable".to_owned())
-                .map_err(|error| error.to_string()),
-        ),
+        ("disk", files.probe().map(|()| "writable".to_owned()).map_err(|error| error.to_string())),
     ];
     let well = checks.iter().all(|(_, result)| result.is_ok());
-    let checks = checks
-        .into_iter()
-        .map(|(name, result)| (name, result.unwrap_or_else(|why| why)))
-        .collect();
+    let checks = checks.into_iter().map(|(name, result)| (name, result.unwrap_or_else(|why| why))).collect();
     if !well {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(Health {
-                status: "unhealthy",
-                checks,
-                queue: None,
-            }),
-        );
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unhealthy", checks, queue: None }));
     }
     let queue = broker.status().await.ok();
     let workers = queue.as_ref().map_or(0, |status| status.active_workers);
     let status = if workers == 0 { "degraded" } else { "ok" };
-    (
-        StatusCode::OK,
-        Json(Health {
-            status,
-            checks,
-            queue,
-        }),
-    )
+    (StatusCode::OK, Json(Health { status, checks, queue }))
 }
 
 /// `GET /api/queue/status`
@@ -85,9 +62,7 @@ pub(crate) async fn queue_status(State(broker): State<Broker>) -> Result<Json<Qu
 }
 
 async fn within_patience(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
-    tokio::time::timeout(PATIENCE, check)
-        .await
-        .unwrap_or_else(|_| Err("no answer within 1 s".to_owned()))
+    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| Err("no answer within 1 s".to_owned()))
 }
 
 async fn redis(broker: &Broker) -> Result<String, String> {
@@ -97,10 +72,7 @@ async fn redis(broker: &Broker) -> Result<String, String> {
 }
 
 async fn scripts(broker: &Broker) -> Result<String, String> {
-    broker
-        .positions(&[JobId::random()])
-        .await
-        .map_err(|error| error.to_string())?;
+    broker.positions(&[JobId::random()]).await.map_err(|error| error.to_string())?;
     Ok("run".to_owned())
 }
 

@@ -68,11 +68,7 @@ impl Ear {
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.hub
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        self.hub.listeners.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -81,33 +77,23 @@ impl Hub {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let listener = Listener { interest, sender };
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, listener);
-        Ear {
-            hub: self.clone(),
-            id,
-            receiver,
-        }
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(id, listener);
+        Ear { hub: self.clone(), id, receiver }
     }
 
     fn tell(&self, signal: Signal) {
         let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
         let signal = Arc::new(signal);
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, listener| {
-                if !listener.interest.matches(&signal) {
-                    return true;
-                }
-                // Half the queue is kept for what matters more than a preview.
-                if preview && listener.sender.capacity() < QUEUE / 2 {
-                    return true;
-                }
-                listener.sender.try_send(Arc::clone(&signal)).is_ok()
-            });
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, listener| {
+            if !listener.interest.matches(&signal) {
+                return true;
+            }
+            // Half the queue is kept for what matters more than a preview.
+            if preview && listener.sender.capacity() < QUEUE / 2 {
+                return true;
+            }
+            listener.sender.try_send(Arc::clone(&signal)).is_ok()
+        });
     }
 
     /// Hands out what is heard until the sender is gone.
@@ -127,12 +113,7 @@ mod tests {
 
     fn frame(participant: &str, payload: Payload) -> Signal {
         let participant = participant.parse().unwrap();
-        Signal::Frame(ExecutionFrame {
-            participant,
-            client: None,
-            job: JobId::random(),
-            payload,
-        })
+        Signal::Frame(ExecutionFrame { participant, client: None, job: JobId::random(), payload })
     }
 
     #[tokio::test]
@@ -151,11 +132,7 @@ mod tests {
         for _ in 0..2 * QUEUE {
             hub.tell(frame("ada", Payload::Binary(vec![0])));
         }
-        assert_eq!(
-            hub.listeners.lock().unwrap().len(),
-            1,
-            "previews alone close nothing"
-        );
+        assert_eq!(hub.listeners.lock().unwrap().len(), 1, "previews alone close nothing");
         for _ in 0..QUEUE {
             hub.tell(frame("ada", Payload::Text(String::new())));
         }

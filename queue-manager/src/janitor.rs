@@ -43,10 +43,7 @@ async fn look(
 ) -> Result<Reaped, BrokerError> {
     let current = broker.run_id().await?;
     if run_id.as_ref() != Some(&current) {
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.clone()))
-            .collect();
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.clone())).collect();
         broker.open(&settings).await?;
         *run_id = Some(current);
     }

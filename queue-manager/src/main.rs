@@ -11,10 +11,7 @@ use tokio_util::sync::CancellationToken;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser)]
-#[command(
-    version,
-    about = "Takes jobs, lends them to workers, speaks ComfyUI's protocol to every seat."
-)]
+#[command(version, about = "Takes jobs, lends them to workers, speaks ComfyUI's protocol to every seat.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

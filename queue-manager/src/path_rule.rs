@@ -10,9 +10,7 @@ pub(crate) fn is_allowed(raw: &str) -> bool {
     let dots = lower.split('/').any(|segment| segment == ".." || segment == ".");
     let encoded_dot = lower.contains("%2e");
     let odd = lower.contains("//") || lower.contains("%5c") || lower.contains('\\') || lower.contains("%00");
-    let slash = lower
-        .find("%2f")
-        .is_some_and(|at| !lower[..at].contains("/userdata/"));
+    let slash = lower.find("%2f").is_some_and(|at| !lower[..at].contains("/userdata/"));
     // Behind userdata the decoded text is checked once more when it becomes a file's path.
     !(dots || encoded_dot && !lower.contains("/userdata/") || odd || slash)
 }
@@ -49,9 +47,7 @@ mod tests {
     #[test]
     fn a_workflow_saved_in_a_folder_is_one_segment() {
         assert!(is_allowed("/user001/api/userdata/workflows%2Fa.json"));
-        assert!(is_allowed(
-            "/user001/api/userdata/workflows%2Fa.json/move/workflows%2Fb.json"
-        ));
+        assert!(is_allowed("/user001/api/userdata/workflows%2Fa.json/move/workflows%2Fb.json"));
         assert!(is_allowed("/user001/api/userdata/workflows%2F.index.json"));
     }
 
@@ -61,10 +57,7 @@ mod tests {
             participant_of("/user001/api/prompt"),
             Some(("user001".parse().unwrap(), Some("/api/prompt")))
         );
-        assert_eq!(
-            participant_of("/user001"),
-            Some(("user001".parse().unwrap(), None))
-        );
+        assert_eq!(participant_of("/user001"), Some(("user001".parse().unwrap(), None)));
         assert_eq!(participant_of("/api/v1/jobs"), None);
         assert_eq!(participant_of("/User001/"), None);
     }

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A socket's path is cut at 107 bytes by the kernel.
 const LONGEST_SOCKET_PATH: usize = 107;
+/// A large log takes a while to load.
+const LONGEST_LOADING: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Where its socket is.
@@ -44,21 +46,26 @@ impl PrivateRedis {
             );
         }
         let folder = data.join("redis");
-        tokio::fs::create_dir_all(&folder)
-            .await
-            .with_context(|| folder.display().to_string())?;
+        tokio::fs::create_dir_all(&folder).await.with_context(|| folder.display().to_string())?;
         let probe = Broker::new(&store(data), workshop)?;
-        let mut redis = Self {
-            folder,
-            probe,
-            child: None,
-        };
-        if path.exists() && redis.probe.ping().await.is_ok() {
-            tracing::info!("took over the private redis-server that was still running");
+        let mut redis = Self { folder, probe, child: None };
+        if redis.orphan_lives() {
+            // It may be loading, or hang: a second one on its files would lose data, so this one is waited for.
+            tracing::info!("taking over the private redis-server that still runs");
+            redis.wait_until_it_answers().await?;
         } else {
             redis.launch().await?;
         }
         Ok(redis)
+    }
+
+    /// Whether the process that the pid file names is a redis-server in our folder.
+    fn orphan_lives(&self) -> bool {
+        let pid = std::fs::read_to_string(self.folder.join("redis.pid")).unwrap_or_default();
+        let process = Path::new("/proc").join(pid.trim());
+        !pid.trim().is_empty()
+            && std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim() == "redis-server")
+            && std::fs::read_link(process.join("cwd")).ok() == self.folder.canonicalize().ok()
     }
 
     async fn launch(&mut self) -> anyhow::Result<()> {
@@ -67,6 +74,7 @@ impl PrivateRedis {
             .args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700", "--dir", "."])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
             .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--logfile", "redis.log"])
+            .args(["--pidfile", "redis.pid"])
             .args(["--client-output-buffer-limit", "pubsub 32mb 8mb 60"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -75,26 +83,22 @@ impl PrivateRedis {
             .spawn()
             .context("redis-server could not be started; install it (apt-get install redis-server) or set ATELIER_REDIS_URL")?;
         self.child = Some(child);
-        for _ in 0..600 {
+        self.wait_until_it_answers().await
+    }
+
+    async fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
+        let log = self.folder.join("redis.log");
+        let started = std::time::Instant::now();
+        while started.elapsed() < LONGEST_LOADING {
             if self.probe.ping().await.is_ok() {
                 return Ok(());
             }
-            if let Some(status) = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten())
-            {
-                bail!(
-                    "redis-server ended with {status}; see {}",
-                    self.folder.join("redis.log").display()
-                );
+            if self.is_gone() {
+                bail!("redis-server ended; see {}", log.display());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!(
-            "redis-server did not answer within 30 s; see {}",
-            self.folder.join("redis.log").display()
-        )
+        bail!("redis-server did not answer within {LONGEST_LOADING:?}; see {}", log.display())
     }
 
     /// Starts the server again whenever it is gone, until shutdown; then stops it.
@@ -104,32 +108,25 @@ impl PrivateRedis {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            if self.is_gone().await {
+            if self.is_gone() {
                 tracing::warn!("the private redis-server is gone; starting it again");
                 if let Err(error) = self.launch().await {
-                    tracing::error!(
-                        error = format!("{error:#}"),
-                        "the private redis-server did not start"
-                    );
+                    tracing::error!(error = format!("{error:#}"), "the private redis-server did not start");
                 }
             }
         }
         self.probe.stop_store().await;
         if let Some(child) = &mut self.child {
-            if tokio::time::timeout(Duration::from_secs(10), child.wait())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
                 tracing::error!("the private redis-server did not stop within 10 s");
             }
         }
     }
 
-    async fn is_gone(&mut self) -> bool {
+    fn is_gone(&mut self) -> bool {
         match &mut self.child {
-            // A child that hangs is not gone: starting a second one on its files would lose data.
             Some(child) => !matches!(child.try_wait(), Ok(None)),
-            None => self.probe.ping().await.is_err() && self.probe.ping().await.is_err(),
+            None => !self.orphan_lives(),
         }
     }
 }

@@ -59,9 +59,6 @@ impl Config {
     #[must_use]
     pub fn comfyui_url(&self) -> String {
         let url = self.comfyui.as_ref().or(self.comfyui_alias.as_ref());
-        url.map_or_else(
-            || "http://127.0.0.1:8188".to_owned(),
-            |url| url.trim_end_matches('/').to_owned(),
-        )
+        url.map_or_else(|| "http://127.0.0.1:8188".to_owned(), |url| url.trim_end_matches('/').to_owned())
     }
 }

@@ -31,9 +31,7 @@ use crate::pulse::Pulse;
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let token = config.token()?;
     let comfyui = Comfyui::new(&config.comfyui_url())?;
-    tokio::fs::create_dir_all(&config.cache)
-        .await
-        .with_context(|| config.cache.display().to_string())?;
+    tokio::fs::create_dir_all(&config.cache).await.with_context(|| config.cache.display().to_string())?;
     let Some(description) = first_description(&comfyui, &shutdown).await else {
         return Ok(());
     };
@@ -52,14 +50,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         output_classes: Arc::new(description.output_classes.clone()),
         cache: config.cache.clone(),
     };
-    let mut link = Link::new(
-        &config.queue_manager,
-        &token,
-        description,
-        surroundings,
-        pulse,
-        tasks.clone(),
-    );
+    let mut link = Link::new(&config.queue_manager, &token, description, surroundings, pulse, tasks.clone());
     let ended = link.keep(&shutdown).await;
     shutdown.cancel();
     tasks.close();

@@ -9,6 +9,8 @@ use queue_client::link::{LinkReceiver, LinkSender, connect};
 use queue_protocol::Timings;
 use queue_protocol::link::{Event, FromWorker, HeldLease, Hello, Offer, Renew, ToWorker, Welcome};
 use rand::Rng;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +33,7 @@ pub struct Link {
     tasks: TaskTracker,
     run: Option<Run>,
     end: Option<(HeldLease, End)>,
+    leaving: Option<JoinHandle<()>>,
     draining: bool,
 }
 
@@ -55,6 +58,7 @@ impl Link {
             tasks,
             run: None,
             end: None,
+            leaving: None,
             draining: false,
         }
     }
@@ -89,19 +93,24 @@ impl Link {
                 () = shutdown.cancelled() => {}
             }
         }
+        if let Some(run) = self.run.take() {
+            // The link was down when we were told to stop: the lease ends by itself.
+            drop(run.abandon());
+        }
         Ok(())
     }
 
     fn leases(&self) -> Vec<HeldLease> {
-        self.run
-            .iter()
-            .map(|run| run.lease)
-            .chain(self.end.iter().map(|(lease, _)| *lease))
-            .collect()
+        self.run.iter().map(|run| run.lease).chain(self.end.iter().map(|(lease, _)| *lease)).collect()
     }
 
-    async fn open(&self) -> Result<(LinkSender, LinkReceiver, Timings), ClientError> {
+    async fn open(&mut self) -> Result<(LinkSender, LinkReceiver, Timings), ClientError> {
         let (mut sender, mut receiver) = connect(&self.base, &self.token).await?;
+        // It may have been restarted with other nodes and models since.
+        if let Ok(description) = self.surroundings.comfyui.describe().await {
+            self.surroundings.output_classes = Arc::new(description.output_classes.clone());
+            self.description = description;
+        }
         sender
             .say(&FromWorker::Hello(Hello {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -112,22 +121,13 @@ impl Link {
                 leases: self.leases(),
             }))
             .await?;
-        let Some(ToWorker::Welcome(Welcome {
-            worker,
-            timings,
-            send_object_info,
-        })) = receiver.hear().await?
+        let Some(ToWorker::Welcome(Welcome { worker, timings, send_object_info })) = receiver.hear().await?
         else {
-            return Err(ClientError::Unexpected(
-                "the first message was no welcome".to_owned(),
-            ));
+            return Err(ClientError::Unexpected("the first message was no welcome".to_owned()));
         };
         tracing::info!(worker.id = %worker, "the link is open");
         if send_object_info {
-            let (hash, json) = (
-                &self.description.object_info_hash,
-                self.description.object_info.clone(),
-            );
+            let (hash, json) = (&self.description.object_info_hash, self.description.object_info.clone());
             self.surroundings.transfer.put_object_info(hash, json).await?;
         }
         Ok((sender, receiver, timings))
@@ -142,6 +142,8 @@ impl Link {
     ) -> Result<(), ClientError> {
         let mut renew = tokio::time::interval(Duration::from_millis(timings.renew_every_ms));
         let mut fitness = tokio::time::interval(FITNESS_EVERY);
+        fitness.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let returns = self.pulse.returns();
         let mut ready = false;
         let outbox = Arc::clone(&self.surroundings.outbox);
         self.send_waiting(&mut sender).await?;
@@ -156,12 +158,20 @@ impl Link {
                     None => return Ok(()),
                 },
                 (lease, end) = Run::ended(&mut self.run) => {
-                    self.send_waiting(&mut sender).await?;
+                    // Kept before anything is sent: a link that breaks now must not swallow it.
                     self.end = Some((lease, end));
+                    self.send_waiting(&mut sender).await?;
                     self.report_end(&mut sender).await?;
                 }
                 () = outbox.filled() => self.send_waiting(&mut sender).await?,
-                _ = fitness.tick(), if !ready && self.is_free() => {
+                _ = fitness.tick(), if self.is_free() => {
+                    if self.pulse.returns() != returns {
+                        tracing::info!("ComfyUI came back; telling the queue-manager what it is now");
+                        return Ok(());
+                    }
+                    if ready {
+                        continue;
+                    }
                     // A ComfyUI that is away, or still at something it was told to stop, gets no job.
                     if self.surroundings.comfyui.is_idle().await.unwrap_or(false) {
                         sender.say(&FromWorker::Ready).await?;
@@ -198,11 +208,7 @@ impl Link {
         let outbox = &self.surroundings.outbox;
         while let Some(message) = outbox.take() {
             let (job, token) = (message.lease.job, message.lease.token);
-            let event = FromWorker::Event(Event {
-                job,
-                token,
-                frame: message.frame.clone(),
-            });
+            let event = FromWorker::Event(Event { job, token, frame: message.frame.clone() });
             if let Err(error) = sender.say(&event).await {
                 outbox.put_back(message);
                 return Err(error);
@@ -231,7 +237,7 @@ impl Link {
             ToWorker::Lost(lease) => {
                 tracing::warn!(job.id = %lease.job, "a lease was lost; its work is thrown away");
                 if let Some(run) = self.run.take_if(|run| run.lease == lease) {
-                    run.order(Orders::Abandon);
+                    self.leaving = Some(run.abandon());
                     self.surroundings.outbox.clear();
                 }
                 self.end.take_if(|(held, _)| *held == lease);
@@ -251,22 +257,21 @@ impl Link {
     }
 
     fn begin(&mut self, offer: Offer) {
-        let lease = HeldLease {
-            job: offer.job,
-            token: offer.token,
-        };
+        let lease = HeldLease { job: offer.job, token: offer.token };
         if self.leases().contains(&lease) {
             return;
         }
         tracing::info!(job.id = %offer.job, participant.id = %offer.participant, attempt = offer.attempt, "running a job");
-        self.run = Some(job::start(offer, self.surroundings.clone(), &self.tasks));
+        let before = self.leaving.take();
+        self.run = Some(job::start(offer, self.surroundings.clone(), &self.tasks, before));
     }
 
     /// On the way out: stops what runs and gives it back unharmed.
     async fn give_back(&mut self, sender: &mut LinkSender) -> Result<(), ClientError> {
         if let Some(run) = self.run.take() {
-            run.order(Orders::Abandon);
-            sender.say(&FromWorker::Released(run.lease)).await?;
+            let lease = run.lease;
+            drop(run.abandon());
+            sender.say(&FromWorker::Released(lease)).await?;
         }
         self.report_end(sender).await
     }

@@ -50,11 +50,8 @@ impl Outbox {
     pub fn push(&self, message: Waiting) {
         let mut contents = self.contents();
         if message.passes() {
-            let older = contents
-                .messages
-                .iter()
-                .rposition(|waiting| !waiting.passes())
-                .map_or(0, |at| at + 1);
+            let older =
+                contents.messages.iter().rposition(|waiting| !waiting.passes()).map_or(0, |at| at + 1);
             let same =
                 (older..contents.messages.len()).find(|at| contents.messages[*at].kind == message.kind);
             if let Some(at) = same {
@@ -105,16 +102,9 @@ mod tests {
     use super::*;
 
     fn push(outbox: &Outbox, kind: &str, text: &str) {
-        let lease = HeldLease {
-            job: JobId::from_bytes([0; 16]),
-            token: LeaseToken(1),
-        };
+        let lease = HeldLease { job: JobId::from_bytes([0; 16]), token: LeaseToken(1) };
         let frame = RawValue::from_string(format!("\"{text}\"")).unwrap();
-        outbox.push(Waiting {
-            lease,
-            kind: kind.to_owned(),
-            frame,
-        });
+        outbox.push(Waiting { lease, kind: kind.to_owned(), frame });
     }
 
     #[test]

@@ -15,6 +15,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub struct Pulse {
     alive: AtomicBool,
     vram_free: AtomicU64,
+    returns: AtomicU64,
 }
 
 impl Pulse {
@@ -22,6 +23,12 @@ impl Pulse {
     #[must_use]
     pub fn alive(&self) -> bool {
         self.alive.load(Ordering::Relaxed)
+    }
+
+    /// How often it came back after it had not answered: each time it may have other nodes and models.
+    #[must_use]
+    pub fn returns(&self) -> u64 {
+        self.returns.load(Ordering::Relaxed)
     }
 
     /// Free bytes of GPU memory at the last answer.
@@ -35,7 +42,10 @@ impl Pulse {
 pub async fn run(comfyui: Comfyui, pulse: Arc<Pulse>, shutdown: CancellationToken) {
     loop {
         let stats = comfyui.system_stats().await;
-        pulse.alive.store(stats.is_ok(), Ordering::Relaxed);
+        let was_alive = pulse.alive.swap(stats.is_ok(), Ordering::Relaxed);
+        if stats.is_ok() && !was_alive {
+            pulse.returns.fetch_add(1, Ordering::Relaxed);
+        }
         if let Ok(stats) = stats {
             pulse.vram_free.store(stats.vram_free(), Ordering::Relaxed);
         }

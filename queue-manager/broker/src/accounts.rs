@@ -72,10 +72,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn account(&self, name: &AccountName) -> Result<Option<Account>, BrokerError> {
         let mut connection = self.connection.clone();
-        let fields: HashMap<String, String> = redis::cmd("HGETALL")
-            .arg(self.keys.account(name))
-            .query_async(&mut connection)
-            .await?;
+        let fields: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.account(name)).query_async(&mut connection).await?;
         Ok(Account::read(name.clone(), &fields))
     }
 
@@ -85,10 +83,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn accounts(&self) -> Result<Vec<Account>, BrokerError> {
         let mut connection = self.connection.clone();
-        let names: Vec<String> = redis::cmd("SMEMBERS")
-            .arg(self.keys.accounts())
-            .query_async(&mut connection)
-            .await?;
+        let names: Vec<String> =
+            redis::cmd("SMEMBERS").arg(self.keys.accounts()).query_async(&mut connection).await?;
         let mut accounts = Vec::new();
         for name in names.iter().filter_map(|name| name.parse().ok()) {
             accounts.extend(self.account(&name).await?);

@@ -53,9 +53,7 @@ pub struct Broker {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker")
-            .field("keys", &self.keys)
-            .finish_non_exhaustive()
+        f.debug_struct("Broker").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
@@ -72,22 +70,14 @@ impl Broker {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500));
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self {
-            connection,
-            client,
-            keys: Keys::new(workshop),
-            clock_offset_ms: 0,
-        })
+        Ok(Self { connection, client, keys: Keys::new(workshop), clock_offset_ms: 0 })
     }
 
     /// The same queue seen from another time: tests and simulations move the clock instead of waiting.
     #[must_use]
     pub fn at_clock_offset(&self, offset: Duration) -> Self {
         let clock_offset_ms = i64::try_from(offset.as_millis()).unwrap_or(i64::MAX);
-        Self {
-            clock_offset_ms,
-            ..self.clone()
-        }
+        Self { clock_offset_ms, ..self.clone() }
     }
 
     /// Writes the settings nobody has set yet, and begins a new epoch when the store has restarted.
@@ -108,10 +98,7 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn run_id(&self) -> Result<String, BrokerError> {
         let mut connection = self.connection.clone();
-        let info: String = redis::cmd("INFO")
-            .arg("server")
-            .query_async(&mut connection)
-            .await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
         info.lines()
             .find_map(|line| line.strip_prefix("run_id:"))
             .map(|id| id.trim().to_owned())

@@ -65,12 +65,7 @@ impl ExecutionFrame {
         } else {
             Payload::Text(String::from_utf8(payload).map_err(|_| bad())?)
         };
-        Ok(Self {
-            participant: header.participant,
-            client: header.client,
-            job: header.job,
-            payload,
-        })
+        Ok(Self { participant: header.participant, client: header.client, job: header.job, payload })
     }
 }
 
@@ -92,11 +87,7 @@ impl Broker {
                 .map(drop);
         }
         let mut connection = self.connection.clone();
-        redis::cmd("PUBLISH")
-            .arg(self.keys.frames())
-            .arg(bytes)
-            .query_async::<()>(&mut connection)
-            .await?;
+        redis::cmd("PUBLISH").arg(self.keys.frames()).arg(bytes).query_async::<()>(&mut connection).await?;
         Ok(())
     }
 

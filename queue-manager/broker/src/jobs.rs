@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use queue_protocol::link::{BoundInput, HeldLease, JobResult};
-use queue_protocol::{AccountName, ClientId, FileHash, JobId, JobState, Lane, LeaseToken, Reason, WorkerName};
+use queue_protocol::{
+    AccountName, ClientId, FileHash, JobId, JobState, Lane, LeaseToken, Reason, WorkerName,
+};
 
 use crate::compressed;
 use crate::connection::Broker;
@@ -120,19 +122,12 @@ impl Broker {
     ) -> Result<Vec<StoredJob>, BrokerError> {
         let mut connection = self.connection.clone();
         let (ids, hidden): (Vec<String>, HashSet<String>) = redis::pipe()
-            .zrevrange(
-                self.keys.mine(participant),
-                0,
-                isize::try_from(at_most).unwrap_or(isize::MAX) - 1,
-            )
+            .zrevrange(self.keys.mine(participant), 0, isize::try_from(at_most).unwrap_or(isize::MAX) - 1)
             .smembers(self.keys.hidden(participant))
             .query_async(&mut connection)
             .await?;
-        let ids: Vec<_> = ids
-            .iter()
-            .filter(|id| !hidden.contains(*id))
-            .filter_map(|id| id.parse().ok())
-            .collect();
+        let ids: Vec<_> =
+            ids.iter().filter(|id| !hidden.contains(*id)).filter_map(|id| id.parse().ok()).collect();
         self.jobs(&ids).await
     }
 
@@ -147,17 +142,10 @@ impl Broker {
             pipeline.llen(self.keys.line(lane, participant));
         }
         let waiting: Vec<u64> = pipeline.query_async(&mut connection).await?;
-        let leases: Vec<String> = redis::cmd("ZRANGE")
-            .arg(self.keys.leases())
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut connection)
-            .await?;
-        let own = |member: &&String| {
-            member
-                .split_once('/')
-                .is_some_and(|(who, _)| who == participant.as_str())
-        };
+        let leases: Vec<String> =
+            redis::cmd("ZRANGE").arg(self.keys.leases()).arg(0).arg(-1).query_async(&mut connection).await?;
+        let own =
+            |member: &&String| member.split_once('/').is_some_and(|(who, _)| who == participant.as_str());
         Ok(waiting.iter().sum::<u64>() + leases.iter().filter(own).count() as u64)
     }
 
@@ -169,21 +157,12 @@ impl Broker {
         let mut connection = self.connection.clone();
         let (leases, ended): (Vec<String>, Vec<String>) = redis::pipe()
             .zrange(self.keys.leases(), 0, -1)
-            .zrevrange(
-                self.keys.ended(),
-                0,
-                isize::try_from(ended_at_most).unwrap_or(isize::MAX) - 1,
-            )
+            .zrevrange(self.keys.ended(), 0, isize::try_from(ended_at_most).unwrap_or(isize::MAX) - 1)
             .query_async(&mut connection)
             .await?;
-        let running = leases
-            .iter()
-            .filter_map(|member| member.split_once('/'))
-            .map(|(_, id)| id);
-        let ids: Vec<_> = running
-            .chain(ended.iter().map(String::as_str))
-            .filter_map(|id| id.parse().ok())
-            .collect();
+        let running = leases.iter().filter_map(|member| member.split_once('/')).map(|(_, id)| id);
+        let ids: Vec<_> =
+            running.chain(ended.iter().map(String::as_str)).filter_map(|id| id.parse().ok()).collect();
         self.jobs(&ids).await
     }
 
@@ -193,10 +172,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn body(&self, id: JobId) -> Result<Option<Vec<u8>>, BrokerError> {
         let mut connection = self.connection.clone();
-        let packed: Option<Vec<u8>> = redis::cmd("GET")
-            .arg(self.keys.body(id))
-            .query_async(&mut connection)
-            .await?;
+        let packed: Option<Vec<u8>> =
+            redis::cmd("GET").arg(self.keys.body(id)).query_async(&mut connection).await?;
         packed.map(|bytes| compressed::unpack(&bytes)).transpose()
     }
 
@@ -206,10 +183,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn result(&self, id: JobId) -> Result<Option<JobResult>, BrokerError> {
         let mut connection = self.connection.clone();
-        let json: Option<String> = redis::cmd("GET")
-            .arg(self.keys.result(id))
-            .query_async(&mut connection)
-            .await?;
+        let json: Option<String> =
+            redis::cmd("GET").arg(self.keys.result(id)).query_async(&mut connection).await?;
         json.map(|json| serde_json::from_str(&json))
             .transpose()
             .map_err(|e| BrokerError::Corrupt(format!("the result of {id}: {e}")))
@@ -221,10 +196,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn inputs(&self, id: JobId) -> Result<Vec<BoundInput>, BrokerError> {
         let mut connection = self.connection.clone();
-        let json: Option<String> = redis::cmd("GET")
-            .arg(self.keys.inputs(id))
-            .query_async(&mut connection)
-            .await?;
+        let json: Option<String> =
+            redis::cmd("GET").arg(self.keys.inputs(id)).query_async(&mut connection).await?;
         json.map_or(Ok(Vec::new()), |json| serde_json::from_str(&json))
             .map_err(|e| BrokerError::Corrupt(format!("the inputs of {id}: {e}")))
     }

@@ -25,10 +25,7 @@ impl Reply {
     }
 
     pub(crate) fn bytes(&self, at: usize) -> Result<&[u8], BrokerError> {
-        self.fields
-            .get(at)
-            .map(Vec::as_slice)
-            .ok_or_else(|| self.unexpected())
+        self.fields.get(at).map(Vec::as_slice).ok_or_else(|| self.unexpected())
     }
 
     pub(crate) fn text(&self, at: usize) -> Result<&str, BrokerError> {
@@ -41,12 +38,7 @@ impl Reply {
 
     /// The error for an answer that makes no sense.
     pub(crate) fn unexpected(&self) -> BrokerError {
-        let shown: Vec<_> = self
-            .fields
-            .iter()
-            .take(3)
-            .map(|f| String::from_utf8_lossy(f))
-            .collect();
+        let shown: Vec<_> = self.fields.iter().take(3).map(|f| String::from_utf8_lossy(f)).collect();
         BrokerError::Corrupt(format!("{} answered {shown:?}", self.script))
     }
 }

@@ -15,20 +15,13 @@ pub(crate) struct Script {
 impl Script {
     /// `body` without the prelude, which every script gets.
     pub(crate) const fn new(name: &'static str, make: fn() -> redis::Script) -> Self {
-        Self {
-            name,
-            script: LazyLock::new(make),
-        }
+        Self { name, script: LazyLock::new(make) }
     }
 
     pub(crate) fn call<'a>(&'static self, broker: &'a Broker) -> Call<'a> {
         let mut invocation = self.script.prepare_invoke();
         invocation.key(broker.keys.tag()).arg(broker.clock_offset_ms);
-        Call {
-            broker,
-            name: self.name,
-            invocation,
-        }
+        Call { broker, name: self.name, invocation }
     }
 }
 
@@ -43,10 +36,7 @@ macro_rules! script {
 }
 pub(crate) use script;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the script table that the ban points to"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the script table that the ban points to")]
 pub(crate) fn assemble(body: &str) -> redis::Script {
     redis::Script::new(&format!("{}\n{body}", include_str!("transitions/prelude.lua")))
 }
@@ -70,14 +60,8 @@ impl Call<'_> {
         let mut connection = self.broker.connection.clone();
         let mut answer: redis::RedisResult<Vec<Vec<u8>>> =
             self.invocation.invoke_async(&mut connection).await;
-        if answer
-            .as_ref()
-            .is_err_and(|error| error.is_connection_dropped() || error.is_io_error())
-        {
-            tracing::debug!(
-                script = self.name,
-                "the connection broke; sending the transition again"
-            );
+        if answer.as_ref().is_err_and(|error| error.is_connection_dropped() || error.is_io_error()) {
+            tracing::debug!(script = self.name, "the connection broke; sending the transition again");
             answer = self.invocation.invoke_async(&mut connection).await;
         }
         Ok(Reply::new(self.name, answer?))

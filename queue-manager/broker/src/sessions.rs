@@ -66,10 +66,7 @@ impl Broker {
     /// [`BrokerError::Unavailable`]: ended or not; end it again.
     pub async fn end_session(&self, secret: &SecretHash) -> Result<(), BrokerError> {
         let mut connection = self.connection.clone();
-        redis::cmd("DEL")
-            .arg(self.keys.session(&secret.0))
-            .query_async::<()>(&mut connection)
-            .await?;
+        redis::cmd("DEL").arg(self.keys.session(&secret.0)).query_async::<()>(&mut connection).await?;
         Ok(())
     }
 
@@ -98,10 +95,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn worker_of_token(&self, secret: &SecretHash) -> Result<Option<WorkerName>, BrokerError> {
         let mut connection = self.connection.clone();
-        let fields: HashMap<String, String> = redis::cmd("HGETALL")
-            .arg(self.keys.token(&secret.0))
-            .query_async(&mut connection)
-            .await?;
+        let fields: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.token(&secret.0)).query_async(&mut connection).await?;
         Ok(fields.get("worker").and_then(|name| name.parse().ok()))
     }
 }

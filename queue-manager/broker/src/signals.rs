@@ -50,14 +50,8 @@ struct Announced {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ToWorkers {
-    Wake {
-        wake: WorkerName,
-    },
-    Cancel {
-        cancel: WorkerName,
-        job: JobId,
-        token: String,
-    },
+    Wake { wake: WorkerName },
+    Cancel { cancel: WorkerName, job: JobId, token: String },
 }
 
 fn change(json: &[u8]) -> Option<Signal> {
@@ -80,13 +74,9 @@ fn change(json: &[u8]) -> Option<Signal> {
 fn to_worker(json: &[u8]) -> Option<Signal> {
     Some(match serde_json::from_slice(json).ok()? {
         ToWorkers::Wake { wake } => Signal::Wake(wake),
-        ToWorkers::Cancel { cancel, job, token } => Signal::Cancel(
-            cancel,
-            HeldLease {
-                job,
-                token: LeaseToken(token.parse().ok()?),
-            },
-        ),
+        ToWorkers::Cancel { cancel, job, token } => {
+            Signal::Cancel(cancel, HeldLease { job, token: LeaseToken(token.parse().ok()?) })
+        }
     })
 }
 
@@ -105,9 +95,7 @@ impl Broker {
     async fn listen_once(&self, heard: &mpsc::Sender<Signal>) -> Result<(), BrokerError> {
         let mut pubsub = self.client.get_async_pubsub().await?;
         let (feed, frames) = (self.keys.feed(), self.keys.frames());
-        pubsub
-            .subscribe(&[&feed, &frames, &self.keys.worker_channel()])
-            .await?;
+        pubsub.subscribe(&[&feed, &frames, &self.keys.worker_channel()]).await?;
         if heard.send(Signal::Listening).await.is_err() {
             return Ok(());
         }
@@ -120,10 +108,7 @@ impl Broker {
                 _ => to_worker(bytes),
             };
             let Some(signal) = signal else {
-                tracing::error!(
-                    channel = message.get_channel_name(),
-                    "an announcement nobody understands"
-                );
+                tracing::error!(channel = message.get_channel_name(), "an announcement nobody understands");
                 continue;
             };
             if heard.send(signal).await.is_err() {

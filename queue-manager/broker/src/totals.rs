@@ -73,10 +73,7 @@ impl Broker {
             .get(self.keys.seq(participant.map_or("@room", AccountName::as_str)))
             .query_async(&mut connection)
             .await?;
-        Ok(FeedPosition {
-            epoch: epoch.unwrap_or_default(),
-            n: n.unwrap_or_default(),
-        })
+        Ok(FeedPosition { epoch: epoch.unwrap_or_default(), n: n.unwrap_or_default() })
     }
 
     /// How long ago any queue-manager last looked for leases that ended; `None` before the first time.
@@ -85,11 +82,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn since_reaped(&self) -> Result<Option<Duration>, BrokerError> {
         let mut connection = self.connection.clone();
-        let ((seconds, micros), reaped): ((u64, u64), Option<u64>) = redis::pipe()
-            .cmd("TIME")
-            .get(self.keys.reaped())
-            .query_async(&mut connection)
-            .await?;
+        let ((seconds, micros), reaped): ((u64, u64), Option<u64>) =
+            redis::pipe().cmd("TIME").get(self.keys.reaped()).query_async(&mut connection).await?;
         let now_ms = seconds * 1000 + micros / 1000;
         Ok(reaped.map(|at_ms| Duration::from_millis(now_ms.saturating_sub(at_ms))))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use queue_protocol::{NeedsId, WorkerName};
+use queue_protocol::{JobId, NeedsId, WorkerName};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
@@ -14,14 +14,20 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn needs(&self) -> Result<Vec<(NeedsId, String)>, BrokerError> {
         let mut connection = self.connection.clone();
-        let all: HashMap<String, String> = redis::cmd("HGETALL")
-            .arg(self.keys.needs())
-            .query_async(&mut connection)
-            .await?;
-        Ok(all
-            .into_iter()
-            .filter_map(|(id, json)| Some((id.parse().ok()?, json)))
-            .collect())
+        let all: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.needs()).query_async(&mut connection).await?;
+        Ok(all.into_iter().filter_map(|(id, json)| Some((id.parse().ok()?, json))).collect())
+    }
+
+    /// The job that was last lent to a worker and not settled since.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn holding(&self, worker: &WorkerName) -> Result<Option<JobId>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let id: Option<String> =
+            redis::cmd("HGET").arg(self.keys.worker(worker)).arg("job").query_async(&mut connection).await?;
+        Ok(id.and_then(|id| id.parse().ok()))
     }
 
     /// Every worker with the fields it was described by.

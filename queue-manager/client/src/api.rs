@@ -29,10 +29,7 @@ impl Api {
     /// When the HTTP client cannot be made.
     pub fn new(base: &str) -> Result<Self, ClientError> {
         let http = Client::builder().timeout(Duration::from_secs(10)).build()?;
-        Ok(Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// Signs in; the answer's token opens everything else.
@@ -40,12 +37,7 @@ impl Api {
     /// # Errors
     /// [`ClientError::Refused`] for a wrong name or password.
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<SignedIn, ClientError> {
-        let answer = self
-            .http
-            .post(format!("{}/api/v1/session", self.base))
-            .json(sign_in)
-            .send()
-            .await?;
+        let answer = self.http.post(format!("{}/api/v1/session", self.base)).json(sign_in).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
@@ -54,11 +46,7 @@ impl Api {
     /// # Errors
     /// [`ClientError::Unreachable`] also while the store is away.
     pub async fn status(&self) -> Result<QueueStatus, ClientError> {
-        let answer = self
-            .http
-            .get(format!("{}/api/queue/status", self.base))
-            .send()
-            .await?;
+        let answer = self.http.get(format!("{}/api/queue/status", self.base)).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
@@ -90,9 +78,7 @@ impl Feed {
                 None | Some(Message::Close(_)) => return Ok(None),
                 Some(Message::Text(text)) => {
                     let message = serde_json::from_str(&text);
-                    return message
-                        .map(Some)
-                        .map_err(|e| ClientError::Unexpected(e.to_string()));
+                    return message.map(Some).map_err(|e| ClientError::Unexpected(e.to_string()));
                 }
                 Some(_) => {}
             }

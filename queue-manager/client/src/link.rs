@@ -93,9 +93,7 @@ impl LinkReceiver {
                 None | Some(Message::Close(_)) => return Ok(None),
                 Some(Message::Text(text)) => {
                     let message = serde_json::from_str(&text);
-                    return message
-                        .map(Some)
-                        .map_err(|e| ClientError::Unexpected(e.to_string()));
+                    return message.map(Some).map_err(|e| ClientError::Unexpected(e.to_string()));
                 }
                 Some(_) => {}
             }

@@ -38,11 +38,7 @@ impl Transfer {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        Ok(request
-            .bearer_auth(&self.token)
-            .send()
-            .await?
-            .error_for_status()?)
+        Ok(request.bearer_auth(&self.token).send().await?.error_for_status()?)
     }
 
     fn lease(&self, lease: HeldLease, rest: &str) -> String {
@@ -63,12 +59,7 @@ impl Transfer {
     /// # Errors
     /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn body(&self, lease: HeldLease) -> Result<Vec<u8>, ClientError> {
-        Ok(self
-            .send(self.http.get(self.lease(lease, "body")))
-            .await?
-            .bytes()
-            .await?
-            .to_vec())
+        Ok(self.send(self.http.get(self.lease(lease, "body"))).await?.bytes().await?.to_vec())
     }
 
     /// Fetches an input into a file.
@@ -76,9 +67,7 @@ impl Transfer {
     /// # Errors
     /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn input(&self, lease: HeldLease, sha256: &FileHash, into: &Path) -> Result<(), ClientError> {
-        let answer = self
-            .send(self.http.get(self.lease(lease, &format!("inputs/{sha256}"))))
-            .await?;
+        let answer = self.send(self.http.get(self.lease(lease, &format!("inputs/{sha256}")))).await?;
         let local = |error: std::io::Error| ClientError::Unexpected(format!("{}: {error}", into.display()));
         let mut file = tokio::fs::File::create(into).await.map_err(local)?;
         let mut chunks = answer.bytes_stream();

@@ -102,9 +102,7 @@ impl Role {
     /// The role behind a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Participant, Self::Instructor]
-            .into_iter()
-            .find(|role| role.word() == word)
+        [Self::Participant, Self::Instructor].into_iter().find(|role| role.word() == word)
     }
 }
 

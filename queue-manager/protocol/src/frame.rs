@@ -24,11 +24,7 @@ pub fn to_link(job: JobId, token: LeaseToken, frame: &[u8]) -> Vec<u8> {
 pub fn from_link(bytes: &[u8]) -> Option<(JobId, LeaseToken, &[u8])> {
     let (job, rest) = bytes.split_first_chunk::<16>()?;
     let (token, frame) = rest.split_first_chunk::<8>()?;
-    Some((
-        JobId::from_bytes(*job),
-        LeaseToken(u64::from_be_bytes(*token)),
-        frame,
-    ))
+    Some((JobId::from_bytes(*job), LeaseToken(u64::from_be_bytes(*token)), frame))
 }
 
 /// The event number of a ComfyUI binary frame.

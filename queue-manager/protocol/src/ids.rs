@@ -19,10 +19,7 @@ impl InvalidId {
     /// Names what was expected and keeps the first 64 characters of what came.
     #[must_use]
     pub fn new(what: &'static str, text: &str) -> Self {
-        Self {
-            what,
-            text: text.chars().take(64).collect(),
-        }
+        Self { what, text: text.chars().take(64).collect() }
     }
 }
 
@@ -52,9 +49,7 @@ pub const RESERVED_NAMES: [&str; 20] = [
 
 fn is_plain_name(text: &str) -> bool {
     let mut bytes = text.bytes();
-    let head = bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let head = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     head && text.len() <= 32
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
@@ -163,11 +158,7 @@ impl FromStr for JobId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let id = Uuid::parse_str(text).map_err(|_| InvalidId::new("job id", text))?;
         // Only the spelling that ComfyUI itself accepts: other spellings would be other keys for one job.
-        if id.hyphenated().to_string() == text {
-            Ok(Self(id))
-        } else {
-            Err(InvalidId::new("job id", text))
-        }
+        if id.hyphenated().to_string() == text { Ok(Self(id)) } else { Err(InvalidId::new("job id", text)) }
     }
 }
 
@@ -205,9 +196,7 @@ impl fmt::Display for LeaseToken {
 impl FromStr for LeaseToken {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| InvalidId::new("lease token", text))
+        text.parse().map(Self).map_err(|_| InvalidId::new("lease token", text))
     }
 }
 

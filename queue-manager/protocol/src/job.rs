@@ -25,13 +25,7 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [Self; 5] = [
-        Self::Pending,
-        Self::Running,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
 
     /// Whether a job in this state may be in `next` after one transition.
     ///
@@ -75,10 +69,7 @@ impl fmt::Display for JobState {
 impl FromStr for JobState {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.word() == text)
-            .ok_or(InvalidId::new("job state", text))
+        Self::ALL.into_iter().find(|state| state.word() == text).ok_or(InvalidId::new("job state", text))
     }
 }
 
@@ -102,14 +93,8 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
-        Self::Stopping,
-        Self::WorkerLost,
-        Self::Released,
-        Self::Parked,
-        Self::OnHold,
-        Self::BackingOff,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Stopping, Self::WorkerLost, Self::Released, Self::Parked, Self::OnHold, Self::BackingOff];
 
     /// The word that Redis, the API and the pages use.
     #[must_use]

@@ -39,9 +39,6 @@ impl Lane {
 impl FromStr for Lane {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL
-            .into_iter()
-            .find(|lane| lane.word() == text)
-            .ok_or(InvalidId::new("lane", text))
+        Self::ALL.into_iter().find(|lane| lane.word() == text).ok_or(InvalidId::new("lane", text))
     }
 }

@@ -216,9 +216,7 @@ mod tests {
         let frame = r#"{"type":"executing","data":{"node":null,  "prompt_id":"x"}}"#;
         let job = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
         let text = format!(r#"{{"event":{{"job":"{job}","token":7,"frame":{frame}}}}}"#);
-        let FromWorker::Event(event) = serde_json::from_str(&text).unwrap() else {
-            panic!("an event")
-        };
+        let FromWorker::Event(event) = serde_json::from_str(&text).unwrap() else { panic!("an event") };
         assert_eq!(event.frame.get(), frame);
         assert_eq!(serde_json::to_string(&FromWorker::Event(event)).unwrap(), text);
     }

@@ -29,18 +29,9 @@ pub const PREVIEW_EVERY: Duration = Duration::from_millis(500);
 /// Deliveries that took down their worker before the job is parked.
 pub const CRASHES_BEFORE_PARKED: u32 = 3;
 
-const _: () = assert!(
-    3 * RENEW_EVERY.as_millis() <= LEASE.as_millis(),
-    "a lease outlives two lost renewals"
-);
-const _: () = assert!(
-    REAP_EVERY.as_millis() * 3 < OUTAGE_GAP.as_millis(),
-    "a slow reap is no outage"
-);
-const _: () = assert!(
-    REDIS_RESPONSE.as_millis() < RENEW_EVERY.as_millis(),
-    "a renewal fits between two"
-);
+const _: () = assert!(3 * RENEW_EVERY.as_millis() <= LEASE.as_millis(), "a lease outlives two lost renewals");
+const _: () = assert!(REAP_EVERY.as_millis() * 3 < OUTAGE_GAP.as_millis(), "a slow reap is no outage");
+const _: () = assert!(REDIS_RESPONSE.as_millis() < RENEW_EVERY.as_millis(), "a renewal fits between two");
 
 /// What a queue-manager tells a worker on `welcome`: durations, never deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,16 +51,10 @@ impl Timings {
 
     /// A sixth of the lease between renewals, whatever the lease is: tests shorten it.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a lease is minutes, not the age of the universe"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a lease is minutes, not the age of the universe")]
     pub const fn from_lease(lease: Duration) -> Self {
         let lease_ms = lease.as_millis() as u64;
-        Self {
-            lease_ms,
-            renew_every_ms: lease_ms / 6,
-        }
+        Self { lease_ms, renew_every_ms: lease_ms / 6 }
     }
 }
 
@@ -79,16 +64,7 @@ mod tests {
 
     #[test]
     fn the_standard_timings_are_the_documented_ones() {
-        assert_eq!(
-            Timings::standard(),
-            Timings {
-                lease_ms: 30_000,
-                renew_every_ms: 5_000
-            }
-        );
-        assert_eq!(
-            u128::from(Timings::standard().renew_every_ms),
-            RENEW_EVERY.as_millis()
-        );
+        assert_eq!(Timings::standard(), Timings { lease_ms: 30_000, renew_every_ms: 5_000 });
+        assert_eq!(u128::from(Timings::standard().renew_every_ms), RENEW_EVERY.as_millis());
     }
 }

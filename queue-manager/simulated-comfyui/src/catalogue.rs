@@ -49,9 +49,7 @@ impl Catalogue {
     ///
     /// If the file that was compiled in is no JSON object.
     pub(crate) fn captured() -> serde_json::Result<Self> {
-        Ok(Self {
-            classes: serde_json::from_str(CAPTURED)?,
-        })
+        Ok(Self { classes: serde_json::from_str(CAPTURED)? })
     }
 
     pub(crate) fn knows(&self, class: &str) -> bool {
@@ -59,9 +57,7 @@ impl Catalogue {
     }
 
     pub(crate) fn is_output(&self, class: &str) -> bool {
-        self.classes
-            .get(class)
-            .is_some_and(|class| class["output_node"] == true)
+        self.classes.get(class).is_some_and(|class| class["output_node"] == true)
     }
 
     /// The type of one output slot.
@@ -73,18 +69,10 @@ impl Catalogue {
     pub(crate) fn inputs(&self, class: &str) -> Vec<InputSpec<'_>> {
         let mut specs = Vec::new();
         for (category, required) in [("required", true), ("optional", false)] {
-            let declared = self
-                .classes
-                .get(class)
-                .and_then(|class| class["input"][category].as_object());
+            let declared = self.classes.get(class).and_then(|class| class["input"][category].as_object());
             for (name, spec) in declared.into_iter().flatten() {
                 let options = spec.get(1).cloned().unwrap_or_else(|| Value::Object(Map::new()));
-                specs.push(InputSpec {
-                    name,
-                    required,
-                    kind: &spec[0],
-                    options,
-                });
+                specs.push(InputSpec { name, required, kind: &spec[0], options });
             }
         }
         specs
@@ -93,9 +81,8 @@ impl Catalogue {
     /// `/object_info`: everything, with the files that `LoadImage` can choose from.
     pub(crate) fn describe(&self, folder: &Folder) -> Map<String, Value> {
         let mut classes = self.classes.clone();
-        if let Some(list) = classes
-            .get_mut("LoadImage")
-            .and_then(|class| class.pointer_mut("/input/required/image/0"))
+        if let Some(list) =
+            classes.get_mut("LoadImage").and_then(|class| class.pointer_mut("/input/required/image/0"))
         {
             *list = folder.pictures(Kind::Input).into();
         }

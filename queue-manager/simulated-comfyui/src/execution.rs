@@ -32,9 +32,7 @@ pub(crate) async fn run_prompts(simulator: Arc<Simulator>) {
         let span = info_span!("run", prompt.id = %prompt.id);
         let client = prompt.client().map(str::to_owned);
         let id = prompt.id.clone();
-        let outcome = Run::new(&simulator, &mut cache, prompt, interrupt)
-            .finish(span)
-            .await;
+        let outcome = Run::new(&simulator, &mut cache, prompt, interrupt).finish(span).await;
         match outcome {
             Ok(outcome) => simulator.queue.finish(outcome),
             Err(Stopped::Died) => {
@@ -45,11 +43,7 @@ pub(crate) async fn run_prompts(simulator: Arc<Simulator>) {
             Err(Stopped::Shutdown) => return,
         }
         if client.is_some() {
-            simulator.sockets.send(
-                client.as_deref(),
-                "executing",
-                &json!({"node": null, "prompt_id": id}),
-            );
+            simulator.sockets.send(client.as_deref(), "executing", &json!({"node": null, "prompt_id": id}));
         }
     }
 }

@@ -83,13 +83,8 @@ impl Folder {
     /// Pictures directly in a folder, by name.
     pub(crate) fn pictures(&self, kind: Kind) -> Vec<String> {
         let is_picture = |name: &String| {
-            let extension = Path::new(name)
-                .extension()
-                .and_then(|extension| extension.to_str());
-            matches!(
-                extension,
-                Some("png" | "jpg" | "jpeg" | "webp" | "gif" | "bmp" | "tiff" | "avif")
-            )
+            let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+            matches!(extension, Some("png" | "jpg" | "jpeg" | "webp" | "gif" | "bmp" | "tiff" | "avif"))
         };
         let names = self.files(kind).into_iter().map(|(name, _)| name);
         let mut names: Vec<String> = names.filter(is_picture).collect();
@@ -106,11 +101,7 @@ impl Folder {
             .filter_map(Result::ok)
             .filter_map(|entry| {
                 let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-                let name = entry
-                    .file_name()
-                    .into_string()
-                    .ok()
-                    .filter(|name| !name.starts_with('.'))?;
+                let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
                 Some((name, meta.modified().ok()?))
             })
             .collect()
@@ -121,30 +112,20 @@ impl Folder {
         let Some(relative) = normalised(prefix) else {
             return Ok(None);
         };
-        let stem = relative
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let stem = relative.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let parent = relative.parent().unwrap_or_else(|| Path::new(""));
         let folder = self.of(kind).join(parent);
         std::fs::create_dir_all(&folder)?;
         let counter = highest(&folder, &stem)? + 1;
         let subfolder = parent.to_string_lossy().into_owned();
-        Ok(Some(SaveName {
-            folder,
-            subfolder,
-            stem,
-            counter,
-        }))
+        Ok(Some(SaveName { folder, subfolder, stem, counter }))
     }
 }
 
 /// `in.png [output]` names a folder as well; without it the caller's own default holds.
 pub(crate) fn annotated(name: &str) -> (&str, Option<Kind>) {
     for kind in [Kind::Input, Kind::Output, Kind::Temp] {
-        let bare = name
-            .strip_suffix(']')
-            .and_then(|rest| rest.strip_suffix(kind.word()));
+        let bare = name.strip_suffix(']').and_then(|rest| rest.strip_suffix(kind.word()));
         if let Some(bare) = bare.and_then(|rest| rest.strip_suffix('[')) {
             return (bare.trim_end(), Some(kind));
         }

@@ -34,12 +34,8 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn status_json(&self) -> Value {
         let success = self.outcome.ending == Ending::Success;
-        let messages: Vec<Value> = self
-            .outcome
-            .messages
-            .iter()
-            .map(|(event, data)| json!([event, data]))
-            .collect();
+        let messages: Vec<Value> =
+            self.outcome.messages.iter().map(|(event, data)| json!([event, data])).collect();
         json!({
             "status_str": if success { "success" } else { "error" },
             "completed": success,
@@ -49,11 +45,7 @@ impl Entry {
 
     /// The data of the message of one kind, if the run sent it.
     pub(crate) fn message(&self, kind: &str) -> Option<&Value> {
-        self.outcome
-            .messages
-            .iter()
-            .find(|(event, _)| *event == kind)
-            .map(|(_, data)| data)
+        self.outcome.messages.iter().find(|(event, _)| *event == kind).map(|(_, data)| data)
     }
 
     fn to_json(&self) -> Value {
@@ -87,11 +79,7 @@ impl History {
         if self.entries.len() >= KEPT {
             self.entries.remove(0);
         }
-        match self
-            .entries
-            .iter_mut()
-            .find(|old| old.prompt.id == entry.prompt.id)
-        {
+        match self.entries.iter_mut().find(|old| old.prompt.id == entry.prompt.id) {
             Some(old) => *old = entry,
             None => self.entries.push(entry),
         }

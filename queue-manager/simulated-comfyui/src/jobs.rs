@@ -11,14 +11,9 @@ pub(crate) const STATES: [&str; 5] = ["pending", "in_progress", "completed", "fa
 /// All jobs, the running one first, then the waiting, then the finished ones.
 pub(crate) fn all(queue: &Queue) -> Vec<Map<String, Value>> {
     queue.look(|running, waiting, history| {
-        let running = running
-            .into_iter()
-            .map(|prompt| unfinished(prompt, "in_progress"));
+        let running = running.into_iter().map(|prompt| unfinished(prompt, "in_progress"));
         let waiting = waiting.into_iter().map(|prompt| unfinished(prompt, "pending"));
-        running
-            .chain(waiting)
-            .chain(history.iter().map(finished))
-            .collect()
+        running.chain(waiting).chain(history.iter().map(finished)).collect()
     })
 }
 
@@ -58,13 +53,10 @@ fn finished(entry: &Entry) -> Map<String, Value> {
         (Ending::Error, None) => "failed",
     };
     let mut job = begun(&entry.prompt, status);
-    let end = interrupted
-        .or(failed)
-        .or_else(|| entry.message("execution_success"));
-    for (key, message) in [
-        ("execution_start_time", entry.message("execution_start")),
-        ("execution_end_time", end),
-    ] {
+    let end = interrupted.or(failed).or_else(|| entry.message("execution_success"));
+    for (key, message) in
+        [("execution_start_time", entry.message("execution_start")), ("execution_end_time", end)]
+    {
         if let Some(message) = message {
             job.insert(key.to_owned(), message["timestamp"].clone());
         }
@@ -74,10 +66,7 @@ fn finished(entry: &Entry) -> Map<String, Value> {
     }
     let files = files(&entry.outcome.outputs);
     job.insert("outputs_count".to_owned(), files.len().into());
-    let shown = files
-        .iter()
-        .find(|file| file["type"] == "output")
-        .or(files.first());
+    let shown = files.iter().find(|file| file["type"] == "output").or(files.first());
     if let Some(shown) = shown.filter(|shown| shown["filename"].is_string()) {
         job.insert("preview_output".to_owned(), shown.clone());
     }
@@ -97,10 +86,7 @@ fn begun(prompt: &Prompt, status: &str) -> Map<String, Value> {
 }
 
 fn add_workflow_id(job: &mut Map<String, Value>, prompt: &Prompt) {
-    let id = prompt
-        .extra_data
-        .get("extra_pnginfo")
-        .map(|info| &info["workflow"]["id"]);
+    let id = prompt.extra_data.get("extra_pnginfo").map(|info| &info["workflow"]["id"]);
     if let Some(id) = id.filter(|id| id.is_string()) {
         job.insert("workflow_id".to_owned(), id.clone());
     }

@@ -16,19 +16,13 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(filter)
-        .init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
 
     let temporary = match config.folder {
         Some(_) => None,
         None => Some(tempfile::tempdir().context("cannot make a temporary folder; name one with --folder")?),
     };
-    let folder = config
-        .folder
-        .clone()
-        .or_else(|| temporary.as_ref().map(|made| made.path().to_owned()));
+    let folder = config.folder.clone().or_else(|| temporary.as_ref().map(|made| made.path().to_owned()));
     let settings = config.settings(folder.unwrap_or_default());
 
     let listener = TcpListener::bind((config.listen, config.port))

@@ -31,19 +31,13 @@ impl Motif {
                 let bytes = &self.0[6 + disc * 5..];
                 let radius = size / 10 + size * i64::from(bytes[2]) / 1024;
                 let colour = [bytes[3], bytes[4], bytes[2] ^ bytes[3]];
-                (
-                    scale(bytes[0], width),
-                    scale(bytes[1], height),
-                    radius * radius,
-                    colour,
-                )
+                (scale(bytes[0], width), scale(bytes[1], height), radius * radius, colour)
             })
             .collect();
         let picture = Picture::drawn(width, height, |x, y| {
             let (x, y) = (i64::from(x), i64::from(y));
-            let disc = discs
-                .iter()
-                .find(|(cx, cy, square, _)| (x - cx) * (x - cx) + (y - cy) * (y - cy) < *square);
+            let disc =
+                discs.iter().find(|(cx, cy, square, _)| (x - cx) * (x - cx) + (y - cy) * (y - cy) < *square);
             match disc {
                 Some((.., colour)) => *colour,
                 None => self.backdrop(y, i64::from(height)),

@@ -24,12 +24,7 @@ impl Picture {
                 rgb.extend_from_slice(&colour(x, y));
             }
         }
-        Self {
-            width,
-            height,
-            rgb,
-            alpha: None,
-        }
+        Self { width, height, rgb, alpha: None }
     }
 
     pub(crate) fn pixel(&self, x: u32, y: u32) -> [u8; 3] {
@@ -41,11 +36,7 @@ impl Picture {
     }
 
     pub(crate) fn inverted(&self) -> Self {
-        Self {
-            rgb: self.rgb.iter().map(|byte| 255 - byte).collect(),
-            alpha: None,
-            ..*self
-        }
+        Self { rgb: self.rgb.iter().map(|byte| 255 - byte).collect(), alpha: None, ..*self }
     }
 
     /// Scales by taking the nearest pixel, whatever method the node was asked for.
@@ -63,17 +54,11 @@ impl Picture {
     pub(crate) fn centred(&self, width: u32, height: u32) -> Self {
         let (own_w, own_h) = (u64::from(self.width), u64::from(self.height));
         let (w, h) = (u64::from(width.max(1)), u64::from(height.max(1)));
-        let (keep_w, keep_h) = if own_w * h > own_h * w {
-            (own_h * w / h, own_h)
-        } else {
-            (own_w, own_w * h / w)
-        };
+        let (keep_w, keep_h) =
+            if own_w * h > own_h * w { (own_h * w / h, own_h) } else { (own_w, own_w * h / w) };
         let keep_w = u32::try_from(keep_w).unwrap_or(self.width).max(1);
         let keep_h = u32::try_from(keep_h).unwrap_or(self.height).max(1);
-        let (left, top) = (
-            self.width.saturating_sub(keep_w) / 2,
-            self.height.saturating_sub(keep_h) / 2,
-        );
+        let (left, top) = (self.width.saturating_sub(keep_w) / 2, self.height.saturating_sub(keep_h) / 2);
         Self::drawn(keep_w, keep_h, |x, y| self.pixel(left + x, top + y))
     }
 
@@ -86,11 +71,7 @@ impl Picture {
             let blend = blend(one, two, mode);
             byte((one * (256 - share) + blend * share) / 256)
         });
-        Self {
-            rgb: mixed.collect(),
-            alpha: None,
-            ..*self
-        }
+        Self { rgb: mixed.collect(), alpha: None, ..*self }
     }
 }
 
@@ -127,10 +108,7 @@ mod tests {
     fn scaling_and_cropping_keep_to_the_size_asked_for() {
         let picture = Picture::plain(8, 4, [1, 2, 3]);
         let scaled = picture.centred(16, 16).scaled(16, 16);
-        assert_eq!(
-            (scaled.width, scaled.height, scaled.pixel(15, 15)),
-            (16, 16, [1, 2, 3])
-        );
+        assert_eq!((scaled.width, scaled.height, scaled.pixel(15, 15)), (16, 16, [1, 2, 3]));
     }
 
     #[test]

@@ -13,11 +13,7 @@ pub(crate) fn encode(picture: &Picture, texts: &[(String, String)]) -> Result<Ve
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, picture.width, picture.height);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(if picture.alpha.is_some() {
-        png::ColorType::Rgba
-    } else {
-        png::ColorType::Rgb
-    });
+    encoder.set_color(if picture.alpha.is_some() { png::ColorType::Rgba } else { png::ColorType::Rgb });
     encoder.set_compression(png::Compression::Fast);
     for (keyword, text) in texts {
         encoder.add_text_chunk(keyword.clone(), text.clone())?;
@@ -44,9 +40,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, png::DecodingError> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info()?;
-    let size = reader
-        .output_buffer_size()
-        .ok_or(png::DecodingError::LimitsExceeded)?;
+    let size = reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?;
     let mut pixels = vec![0; size];
     let info = reader.next_frame(&mut pixels)?;
     pixels.truncate(info.buffer_size());
@@ -66,12 +60,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, png::DecodingError> {
             [] => {}
         }
     }
-    Ok(Picture {
-        width: info.width,
-        height: info.height,
-        rgb,
-        alpha: (!alpha.is_empty()).then_some(alpha),
-    })
+    Ok(Picture { width: info.width, height: info.height, rgb, alpha: (!alpha.is_empty()).then_some(alpha) })
 }
 
 #[cfg(test)]

@@ -59,9 +59,6 @@ mod tests {
     #[test]
     fn it_spaces_and_escapes_as_python_does() {
         let value = json!({"a": [1, 2.0, null], "b": "né 🎨"});
-        assert_eq!(
-            super::dump(&value),
-            r#"{"a": [1, 2.0, null], "b": "n\u00e9 \ud83c\udfa8"}"#
-        );
+        assert_eq!(super::dump(&value), r#"{"a": [1, 2.0, null], "b": "n\u00e9 \ud83c\udfa8"}"#);
     }
 }

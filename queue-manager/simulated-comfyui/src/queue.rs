@@ -58,10 +58,7 @@ impl PartialOrd for Waiting {
 
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0
-            .rank()
-            .total_cmp(&other.0.rank())
-            .then_with(|| self.0.id.cmp(&other.0.id))
+        self.0.rank().total_cmp(&other.0.rank()).then_with(|| self.0.id.cmp(&other.0.id))
     }
 }
 
@@ -101,11 +98,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(sockets: Arc<Sockets>) -> Self {
-        Self {
-            state: Mutex::default(),
-            sockets,
-            arrival: Notify::new(),
-        }
+        Self { state: Mutex::default(), sockets, arrival: Notify::new() }
     }
 
     /// The next number of the counter; refused prompts use one up as well.
@@ -141,11 +134,7 @@ impl Queue {
         let mut state = hold(&self.state);
         let Reverse(Waiting(prompt)) = state.waiting.pop()?;
         let interrupt = CancellationToken::new();
-        state.running = Some(Running {
-            prompt: prompt.clone(),
-            interrupt: interrupt.clone(),
-            node: None,
-        });
+        state.running = Some(Running { prompt: prompt.clone(), interrupt: interrupt.clone(), node: None });
         self.tell(&state);
         Some((prompt, interrupt))
     }
@@ -161,10 +150,7 @@ impl Queue {
     pub(crate) fn finish(&self, outcome: Outcome) {
         let mut state = hold(&self.state);
         if let Some(running) = state.running.take() {
-            state.history.add(Entry {
-                prompt: running.prompt,
-                outcome,
-            });
+            state.history.add(Entry { prompt: running.prompt, outcome });
         }
         self.tell(&state);
     }
@@ -172,10 +158,7 @@ impl Queue {
     /// Interrupts what runs; with an id only if it is the one. Answers whether it was.
     pub(crate) fn interrupt(&self, id: Option<&str>) -> bool {
         let state = hold(&self.state);
-        let running = state
-            .running
-            .as_ref()
-            .filter(|running| id.is_none_or(|id| running.prompt.id == id));
+        let running = state.running.as_ref().filter(|running| id.is_none_or(|id| running.prompt.id == id));
         if let Some(running) = running {
             running.interrupt.cancel();
         }
@@ -210,32 +193,17 @@ impl Queue {
     /// `/queue`: the waiting ones in the heap's own order, which is not the order of execution.
     pub(crate) fn to_json(&self) -> Value {
         let state = hold(&self.state);
-        let running: Vec<Value> = state
-            .running
-            .iter()
-            .map(|running| running.prompt.to_json())
-            .collect();
-        let pending: Vec<Value> = state
-            .waiting
-            .iter()
-            .map(|Reverse(Waiting(prompt))| prompt.to_json())
-            .collect();
+        let running: Vec<Value> = state.running.iter().map(|running| running.prompt.to_json()).collect();
+        let pending: Vec<Value> =
+            state.waiting.iter().map(|Reverse(Waiting(prompt))| prompt.to_json()).collect();
         json!({"queue_running": running, "queue_pending": pending})
     }
 
     /// Looks at the running, the waiting and the finished prompts at one moment.
     pub(crate) fn look<T>(&self, view: impl FnOnce(Option<&Prompt>, Vec<&Prompt>, &History) -> T) -> T {
         let state = hold(&self.state);
-        let waiting = state
-            .waiting
-            .iter()
-            .map(|Reverse(Waiting(prompt))| prompt)
-            .collect();
-        view(
-            state.running.as_ref().map(|running| &running.prompt),
-            waiting,
-            &state.history,
-        )
+        let waiting = state.waiting.iter().map(|Reverse(Waiting(prompt))| prompt).collect();
+        view(state.running.as_ref().map(|running| &running.prompt), waiting, &state.history)
     }
 
     pub(crate) fn with_history<T>(&self, act: impl FnOnce(&mut History) -> T) -> T {
@@ -246,10 +214,7 @@ impl Queue {
     pub(crate) fn join(&self, client: String) -> Seat {
         let state = hold(&self.state);
         let mut first = vec![("status", json!({"status": state.status(), "sid": client}))];
-        let running = state
-            .running
-            .as_ref()
-            .filter(|running| running.prompt.client() == Some(&client));
+        let running = state.running.as_ref().filter(|running| running.prompt.client() == Some(&client));
         if let Some(node) = running.and_then(|running| running.node.as_ref()) {
             first.push(("executing", json!({"node": node})));
         }
@@ -257,7 +222,6 @@ impl Queue {
     }
 
     fn tell(&self, state: &State) {
-        self.sockets
-            .send(None, "status", &json!({"status": state.status()}));
+        self.sockets.send(None, "status", &json!({"status": state.status()}));
     }
 }

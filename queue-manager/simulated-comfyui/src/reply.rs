@@ -14,11 +14,7 @@ pub(crate) fn json(value: &Value) -> Response {
 
 /// A JSON document under another status.
 pub(crate) fn json_status(status: StatusCode, value: &Value) -> Response {
-    with_type(
-        status,
-        "application/json; charset=utf-8",
-        python_json::dump(value),
-    )
+    with_type(status, "application/json; charset=utf-8", python_json::dump(value))
 }
 
 /// No body.
@@ -35,10 +31,7 @@ pub(crate) fn text(status: StatusCode, words: &'static str) -> Response {
 
 /// What aiohttp says after an exception in a handler; malformed JSON is one of them.
 pub(crate) fn trouble() -> Response {
-    text(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "500 Internal Server Error\n\nServer got itself in trouble",
-    )
+    text(StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error\n\nServer got itself in trouble")
 }
 
 /// The body as JSON, or the answer that `ComfyUI` gives when it is none.
@@ -50,8 +43,6 @@ pub(crate) fn parse(body: &Bytes) -> Result<Value, Response> {
 fn with_type(status: StatusCode, kind: &'static str, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

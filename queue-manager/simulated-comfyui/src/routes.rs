@@ -64,8 +64,5 @@ fn twice() -> Router<Arc<Simulator>> {
         .route("/extensions", get(browser::nothing_listed))
         .route("/users", get(browser::users))
         .route("/settings", get(browser::settings).post(browser::change_settings))
-        .route(
-            "/settings/{id}",
-            get(browser::setting).post(browser::change_setting),
-        )
+        .route("/settings/{id}", get(browser::setting).post(browser::change_setting))
 }

@@ -99,9 +99,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     tasks.spawn(run_prompts(Arc::clone(&simulator)));
     info!(address = %listener.local_addr()?, "simulated ComfyUI listens");
     let ended = stop.clone().cancelled_owned();
-    let served = axum::serve(listener, routes::router(Arc::clone(&simulator)))
-        .with_graceful_shutdown(ended)
-        .await;
+    let served =
+        axum::serve(listener, routes::router(Arc::clone(&simulator))).with_graceful_shutdown(ended).await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;

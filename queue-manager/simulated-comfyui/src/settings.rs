@@ -33,11 +33,6 @@ impl Settings {
     }
 
     pub(crate) fn control(&self) -> Control {
-        Control {
-            step: self.step,
-            node: self.node,
-            next: self.next,
-            ignore_interrupt: self.ignore_interrupt,
-        }
+        Control { step: self.step, node: self.node, next: self.next, ignore_interrupt: self.ignore_interrupt }
     }
 }

@@ -48,32 +48,19 @@ impl Sockets {
         let (outgoing, frames) = mpsc::channel(WAITING);
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         let cut = CancellationToken::new();
-        let connection = Connection {
-            number,
-            outgoing,
-            cut: cut.clone(),
-            preview_metadata: false,
-        };
+        let connection = Connection { number, outgoing, cut: cut.clone(), preview_metadata: false };
         let mut open = hold(&self.open);
         for (event, data) in first {
             connection.send(text(event, &data));
         }
         open.insert(client.clone(), connection);
-        Seat {
-            client,
-            number,
-            frames,
-            cut,
-        }
+        Seat { client, number, frames, cut }
     }
 
     /// Forgets a socket that closed.
     pub(crate) fn leave(&self, seat: &Seat) {
         let mut open = hold(&self.open);
-        if open
-            .get(&seat.client)
-            .is_some_and(|connection| connection.number == seat.number)
-        {
+        if open.get(&seat.client).is_some_and(|connection| connection.number == seat.number) {
             open.remove(&seat.client);
         }
     }
@@ -81,9 +68,7 @@ impl Sockets {
     /// Notes what the client said it understands, and answers with what the server does.
     pub(crate) fn exchange_features(&self, seat: &Seat, client_flags: &Value, server_flags: &Value) {
         let mut open = hold(&self.open);
-        let connection = open
-            .get_mut(&seat.client)
-            .filter(|connection| connection.number == seat.number);
+        let connection = open.get_mut(&seat.client).filter(|connection| connection.number == seat.number);
         if let Some(connection) = connection {
             connection.preview_metadata = client_flags["supports_preview_metadata"] == true;
             connection.send(text("feature_flags", server_flags));
@@ -106,9 +91,7 @@ impl Sockets {
     /// Whether the client announced that it takes previews with metadata.
     pub(crate) fn takes_preview_metadata(&self, client: Option<&str>) -> bool {
         let open = hold(&self.open);
-        client
-            .and_then(|client| open.get(client))
-            .is_some_and(|connection| connection.preview_metadata)
+        client.and_then(|client| open.get(client)).is_some_and(|connection| connection.preview_metadata)
     }
 
     /// Cuts a client's socket off without a close frame.

@@ -27,11 +27,7 @@ pub(crate) struct Refused(pub(crate) Value);
 
 impl Refused {
     pub(crate) fn new(kind: &str, message: &str, details: &str, extra_info: Value) -> Self {
-        let extra_info = if extra_info.is_null() {
-            json!({})
-        } else {
-            extra_info
-        };
+        let extra_info = if extra_info.is_null() { json!({}) } else { extra_info };
         let error = json!({"type": kind, "message": message, "details": details, "extra_info": extra_info});
         Self(json!({"error": error, "node_errors": {}}))
     }
@@ -52,12 +48,7 @@ pub(crate) fn validate(
         }
     }
     if outputs.is_empty() {
-        return Err(Refused::new(
-            "prompt_no_outputs",
-            "Prompt has no outputs",
-            "",
-            Value::Null,
-        ));
+        return Err(Refused::new("prompt_no_outputs", "Prompt has no outputs", "", Value::Null));
     }
     let mut validator = Validator::new(graph, catalogue, folder);
     let mut fine = Vec::new();
@@ -79,11 +70,7 @@ pub(crate) fn validate(
         refused.0["node_errors"] = node_errors.into();
         return Err(refused);
     }
-    Ok(Accepted {
-        graph: validator.into_graph(),
-        outputs: fine,
-        node_errors,
-    })
+    Ok(Accepted { graph: validator.into_graph(), outputs: fine, node_errors })
 }
 
 fn known_class<'a>(id: &str, node: &'a Value, catalogue: &Catalogue) -> Result<&'a str, Refused> {
@@ -96,10 +83,5 @@ fn known_class<'a>(id: &str, node: &'a Value, catalogue: &Catalogue) -> Result<&
         ),
     };
     let about = json!({"node_id": id, "class_type": class, "node_title": node["_meta"]["title"]});
-    Err(Refused::new(
-        "missing_node_type",
-        &message,
-        &format!("Node ID '#{id}'"),
-        about,
-    ))
+    Err(Refused::new("missing_node_type", &message, &format!("Node ID '#{id}'"), about))
 }

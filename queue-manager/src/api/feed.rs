@@ -38,21 +38,13 @@ impl Feed {
             Role::Instructor => Interest::Room,
             Role::Participant => Interest::Participant(caller.name.clone()),
         };
-        Self {
-            ear: hub.listen(interest),
-            broker,
-            caller,
-            shutdown,
-        }
+        Self { ear: hub.listen(interest), broker, caller, shutdown }
     }
 
     /// The number is read before what it numbers, so a change in between comes once more and is never missed.
     async fn snapshot(&self) -> Result<FeedMessage, Trouble> {
         let whole_room = self.caller.role == Role::Instructor;
-        let position = self
-            .broker
-            .feed_position((!whole_room).then_some(&self.caller.name))
-            .await?;
+        let position = self.broker.feed_position((!whole_room).then_some(&self.caller.name)).await?;
         let stored = if whole_room {
             self.broker.jobs_of_the_room(LATEST).await?
         } else {
@@ -70,42 +62,46 @@ impl Feed {
         let Signal::Change { change, room } = signal else {
             return None;
         };
-        let n = if self.caller.role == Role::Instructor {
-            *room
-        } else {
-            change.n
-        };
+        let n = if self.caller.role == Role::Instructor { *room } else { change.n };
         Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
+    }
+
+    /// The next signal; `None` when the feed is over. Safe to drop while waiting.
+    async fn hear(&mut self) -> Option<Arc<Signal>> {
+        tokio::select! {
+            signal = self.ear.next() => signal,
+            () = self.shutdown.cancelled() => None,
+        }
     }
 
     /// The next messages; empty when the feed is over and the caller should come back to a new snapshot.
     async fn next(&mut self) -> Vec<FeedMessage> {
         loop {
-            let signal = tokio::select! {
-                signal = self.ear.next() => signal,
-                () = self.shutdown.cancelled() => None,
-            };
-            let Some(signal) = signal else { return Vec::new() };
-            let mut messages = Vec::new();
-            let mut fresh = false;
-            for signal in
-                std::iter::once(signal).chain(std::iter::from_fn(|| self.ear.ready()).collect::<Vec<_>>())
-            {
-                fresh |= *Arc::clone(&signal) == Signal::Listening;
-                messages.extend(self.change(&signal));
-            }
-            if fresh {
-                return self
-                    .snapshot()
-                    .await
-                    .map(|snapshot| vec![snapshot])
-                    .unwrap_or_default();
-            }
-            if !messages.is_empty() {
-                messages.extend(self.broker.status().await.ok().map(FeedMessage::Counts));
-                return messages;
+            let Some(signal) = self.hear().await else { return Vec::new() };
+            match self.about(signal).await {
+                Some(messages) if messages.is_empty() => {}
+                other => return other.unwrap_or_default(),
             }
         }
+    }
+
+    /// The messages that a signal and all behind it make; `None` when a new snapshot is due and cannot be had. Must not
+    /// be dropped midway: what was heard would be lost.
+    async fn about(&mut self, signal: Arc<Signal>) -> Option<Vec<FeedMessage>> {
+        let mut messages = Vec::new();
+        let mut fresh = false;
+        let rest: Vec<_> = std::iter::from_fn(|| self.ear.ready()).collect();
+        for signal in std::iter::once(signal).chain(rest) {
+            fresh |= *signal == Signal::Listening;
+            messages.extend(self.change(&signal));
+        }
+        if fresh {
+            return self.snapshot().await.map(|snapshot| vec![snapshot]).ok();
+        }
+        if !messages.is_empty() {
+            messages.extend(self.broker.status().await.ok().map(FeedMessage::Counts));
+        }
+        Some(messages)
     }
 }
 
@@ -120,10 +116,7 @@ pub(crate) async fn events(
     let snapshot = feed.snapshot().await?;
     let keep_alive = KeepAlive::new().interval(timings::PING_EVERY);
     let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
-    Ok((
-        headers,
-        Sse::new(event_stream(feed, snapshot)).keep_alive(keep_alive),
-    ))
+    Ok((headers, Sse::new(event_stream(feed, snapshot)).keep_alive(keep_alive)))
 }
 
 fn event_stream(feed: Feed, snapshot: FeedMessage) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -131,15 +124,9 @@ fn event_stream(feed: Feed, snapshot: FeedMessage) -> impl Stream<Item = Result<
     let first = futures_util::stream::iter([snapshot]);
     let rest = futures_util::stream::unfold(feed, async |mut feed| {
         let messages = feed.next().await;
-        if messages.is_empty() {
-            None
-        } else {
-            Some((futures_util::stream::iter(messages), feed))
-        }
+        if messages.is_empty() { None } else { Some((futures_util::stream::iter(messages), feed)) }
     });
-    first
-        .chain(rest.flatten())
-        .filter_map(async |message| as_event(&message).map(Ok))
+    first.chain(rest.flatten()).filter_map(async |message| as_event(&message).map(Ok))
 }
 
 fn as_event(message: &FeedMessage) -> Option<Event> {
@@ -164,18 +151,12 @@ pub(crate) async fn socket(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let feed = Feed::open(broker, &hub, caller, shutdown);
-    upgrade
-        .max_message_size(64 * 1024)
-        .on_upgrade(move |socket| serve(socket, feed))
+    upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, feed))
 }
 
 async fn serve(mut socket: WebSocket, mut feed: Feed) {
     let mut ping = tokio::time::interval(timings::PING_EVERY);
-    let mut messages = feed
-        .snapshot()
-        .await
-        .map(|snapshot| vec![snapshot])
-        .unwrap_or_default();
+    let mut messages = feed.snapshot().await.map(|snapshot| vec![snapshot]).unwrap_or_default();
     loop {
         for message in &messages {
             let Ok(text) = serde_json::to_string(message) else {
@@ -186,10 +167,13 @@ async fn serve(mut socket: WebSocket, mut feed: Feed) {
             }
         }
         messages = tokio::select! {
-            next = feed.next() => {
-                if next.is_empty() { break }
-                next
-            }
+            signal = feed.hear() => match signal {
+                Some(signal) => match feed.about(signal).await {
+                    Some(messages) => messages,
+                    None => break,
+                },
+                None => break,
+            },
             heard = socket.recv() => match heard {
                 // A feed is for listening: what a viewer says is a mistake, and told so.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
@@ -202,10 +186,7 @@ async fn serve(mut socket: WebSocket, mut feed: Feed) {
             }
         };
     }
-    let goodbye = CloseFrame {
-        code: close_code::AWAY,
-        reason: "come back for a new snapshot".into(),
-    };
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back for a new snapshot".into() };
     // The other end may be gone already.
     let _ = socket.send(Message::Close(Some(goodbye))).await;
 }

@@ -27,15 +27,11 @@ pub(crate) async fn list(
     filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<JobList>, Trouble> {
     let Query(filter) = filter.map_err(|error| Trouble::BadRequest(error.body_text()))?;
-    let mut stored = broker
-        .jobs_of(&caller.name, filter.limit.unwrap_or(100).clamp(1, 1_000))
-        .await?;
+    let mut stored = broker.jobs_of(&caller.name, filter.limit.unwrap_or(100).clamp(1, 1_000)).await?;
     if let Some(state) = filter.state {
         stored.retain(|job| job.state == state);
     }
-    Ok(Json(JobList {
-        jobs: view::jobs(&broker, stored).await?,
-    }))
+    Ok(Json(JobList { jobs: view::jobs(&broker, stored).await? }))
 }
 
 pub(crate) async fn get(
@@ -44,11 +40,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Job>, Trouble> {
     let job = visible(&broker, &caller, id.parse()?).await?;
-    view::jobs(&broker, vec![job])
-        .await?
-        .pop()
-        .map(Json)
-        .ok_or(Trouble::NotFound)
+    view::jobs(&broker, vec![job]).await?.pop().map(Json).ok_or(Trouble::NotFound)
 }
 
 /// A job the caller may see: their own, or any for the instructor. Anything else does not exist.

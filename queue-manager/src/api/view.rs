@@ -13,21 +13,14 @@ pub(crate) async fn jobs(broker: &Broker, stored: Vec<StoredJob>) -> Result<Vec<
     let positions = broker.positions(&ids).await?;
     let mut jobs = Vec::with_capacity(stored.len());
     for (job, position) in stored.into_iter().zip(positions) {
-        let result = if job.state.is_end() {
-            broker.result(job.id).await?
-        } else {
-            None
-        };
+        let result = if job.state.is_end() { broker.result(job.id).await? } else { None };
         jobs.push(view(job, position, result));
     }
     Ok(jobs)
 }
 
 fn view(job: StoredJob, position: Option<u64>, result: Option<JobResult>) -> Job {
-    let outputs = result
-        .as_ref()
-        .map(|result| outputs(&job, result))
-        .unwrap_or_default();
+    let outputs = result.as_ref().map(|result| outputs(&job, result)).unwrap_or_default();
     Job {
         id: job.id,
         participant: job.participant,
@@ -65,7 +58,10 @@ pub(crate) fn references(result: &JobResult) -> Vec<(String, String, FileReferen
         };
         for (list, items) in lists {
             for item in items.as_array().into_iter().flatten() {
-                if let Ok(reference) = serde_json::from_value::<FileReference>(item.clone()) {
+                let reference = serde_json::from_value::<FileReference>(item.clone());
+                if let Some(reference) =
+                    reference.ok().filter(|file| matches!(file.kind.as_str(), "output" | "temp"))
+                {
                     found.push((node.clone(), list.clone(), reference));
                 }
             }

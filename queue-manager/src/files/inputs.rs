@@ -46,19 +46,13 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let arriving = StorePath::new(&[
-            "inputs",
-            participant.as_str(),
-            "arriving",
-            &uuid::Uuid::new_v4().to_string(),
-        ])?;
+        let arriving =
+            StorePath::new(&["inputs", participant.as_str(), "arriving", &uuid::Uuid::new_v4().to_string()])?;
         let Written { sha256, size } =
-            self.write_stream(&arriving, limit as u64, body)
-                .await
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::FileTooLarge => Trouble::TooLarge(limit),
-                    _ => error.into(),
-                })?;
+            self.write_stream(&arriving, limit as u64, body).await.map_err(|error| match error.kind() {
+                io::ErrorKind::FileTooLarge => Trouble::TooLarge(limit),
+                _ => error.into(),
+            })?;
         self.rename(&arriving, &content_path(participant, &sha256)?)?;
         Ok(Input { sha256, size })
     }
@@ -76,8 +70,7 @@ impl Files {
         input: &Input,
     ) -> Result<String, Trouble> {
         let name = self.free_name(participant, name, overwrite, input).await?;
-        self.write(&name_path(participant, &name)?, serde_json::to_vec(input)?)
-            .await?;
+        self.write(&name_path(participant, &name)?, serde_json::to_vec(input)?).await?;
         Ok(name)
     }
 
@@ -88,9 +81,8 @@ impl Files {
         overwrite: bool,
         input: &Input,
     ) -> Result<String, Trouble> {
-        let (stem, ending) = name
-            .rsplit_once('.')
-            .map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
+        let (stem, ending) =
+            name.rsplit_once('.').map_or((name, String::new()), |(s, e)| (s, format!(".{e}")));
         let mut candidate = name.to_owned();
         for n in 1.. {
             match self.input(participant, &candidate).await? {
@@ -147,12 +139,6 @@ mod tests {
         let ada = "ada".parse().unwrap();
         assert_eq!(files.input(&ada, "x.png").await.unwrap().unwrap().size, 5);
         assert_eq!(files.inputs_of(&ada).unwrap().len(), 2);
-        assert!(
-            files
-                .input(&"ben".parse().unwrap(), "x.png")
-                .await
-                .unwrap()
-                .is_none()
-        );
+        assert!(files.input(&"ben".parse().unwrap(), "x.png").await.unwrap().is_none());
     }
 }

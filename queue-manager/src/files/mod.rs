@@ -133,11 +133,7 @@ impl Files {
         if !about.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Entry {
-            name: path.name().to_owned(),
-            size: about.len(),
-            modified_ms: modified_ms(&about),
-        })
+        Ok(Entry { name: path.name().to_owned(), size: about.len(), modified_ms: modified_ms(&about) })
     }
 
     /// The files of a folder and, with `recurse`, of the folders in it; sorted by name.
@@ -212,11 +208,7 @@ fn collect(folder: &Dir, prefix: &str, recurse: bool, entries: &mut Vec<Entry>) 
         if kind.is_file() {
             let about = item.metadata()?;
             let name = format!("{prefix}{name}");
-            entries.push(Entry {
-                name,
-                size: about.len(),
-                modified_ms: modified_ms(&about),
-            });
+            entries.push(Entry { name, size: about.len(), modified_ms: modified_ms(&about) });
         } else if kind.is_dir() && recurse {
             collect(&item.open_dir()?, &format!("{prefix}{name}/"), recurse, entries)?;
         }
@@ -258,10 +250,7 @@ mod tests {
         let error = files.write_stream(&path, 7, body).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         assert!(files.entry(&path).is_err());
-        assert_eq!(
-            std::fs::read_dir(folder.path().join("incoming")).unwrap().count(),
-            0
-        );
+        assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
     }
 
     #[tokio::test]

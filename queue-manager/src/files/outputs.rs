@@ -21,14 +21,7 @@ pub fn path(
     if !matches!(kind, "output" | "temp") {
         return Err(Trouble::BadPath);
     }
-    StorePath::new(&[
-        "outputs",
-        participant.as_str(),
-        &job.to_string(),
-        &token.to_string(),
-        kind,
-        rest,
-    ])
+    StorePath::new(&["outputs", participant.as_str(), &job.to_string(), &token.to_string(), kind, rest])
 }
 
 /// Where a visible file of a job lies.

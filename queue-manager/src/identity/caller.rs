@@ -28,16 +28,9 @@ impl Identity {
     /// Sessions found valid are believed for a second.
     #[must_use]
     pub fn new(broker: Broker, passwords: Passwords, cookie: CookieKind) -> Self {
-        let sessions = moka::sync::Cache::builder()
-            .max_capacity(1_000)
-            .time_to_live(timings::SESSION_CACHE)
-            .build();
-        Self {
-            broker,
-            passwords,
-            cookie,
-            sessions,
-        }
+        let sessions =
+            moka::sync::Cache::builder().max_capacity(1_000).time_to_live(timings::SESSION_CACHE).build();
+        Self { broker, passwords, cookie, sessions }
     }
 
     /// The way the session cookie is sent.
@@ -64,21 +57,14 @@ impl Identity {
     /// # Errors
     /// [`Trouble::NotSignedIn`], [`Trouble::WrongPassword`], [`Trouble::SlowDown`], or the store's.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Trouble> {
-        let authorization = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         if let Some(basic) = authorization.and_then(|text| text.strip_prefix("Basic ")) {
             let (name, password) = basic_credentials(basic).ok_or(Trouble::NotSignedIn)?;
             return Ok(Caller::of(self.verify(&name, password).await?));
         }
         let bearer = authorization.and_then(|text| text.strip_prefix("Bearer "));
-        let secret = bearer
-            .or_else(|| self.cookie.read(headers))
-            .ok_or(Trouble::NotSignedIn)?;
-        self.session(&SecretHash::of(secret))
-            .await?
-            .map(Caller::of)
-            .ok_or(Trouble::NotSignedIn)
+        let secret = bearer.or_else(|| self.cookie.read(headers)).ok_or(Trouble::NotSignedIn)?;
+        self.session(&SecretHash::of(secret)).await?.map(Caller::of).ok_or(Trouble::NotSignedIn)
     }
 
     async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, Trouble> {
@@ -97,7 +83,9 @@ impl Identity {
     /// # Errors
     /// The store's: then the session goes on.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), Trouble> {
-        if let Some(secret) = self.cookie.read(headers) {
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = authorization.and_then(|text| text.strip_prefix("Bearer "));
+        if let Some(secret) = bearer.or_else(|| self.cookie.read(headers)) {
             let secret = SecretHash::of(secret);
             self.broker.end_session(&secret).await?;
             self.sessions.invalidate(&secret);
@@ -123,10 +111,7 @@ pub struct Caller {
 
 impl Caller {
     fn of(account: Account) -> Self {
-        Self {
-            name: account.name,
-            role: account.role,
-        }
+        Self { name: account.name, role: account.role }
     }
 }
 
@@ -156,10 +141,6 @@ where
     type Rejection = Trouble;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        if caller.role == Role::Instructor {
-            Ok(Self(caller.name))
-        } else {
-            Err(Trouble::NotFound)
-        }
+        if caller.role == Role::Instructor { Ok(Self(caller.name)) } else { Err(Trouble::NotFound) }
     }
 }

@@ -28,10 +28,7 @@ impl CookieKind {
 
     fn header(self, value: &str, more: &str) -> HeaderValue {
         let secure = if self.https { "; Secure" } else { "" };
-        let text = format!(
-            "{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}",
-            self.name()
-        );
+        let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", self.name());
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
 

@@ -41,13 +41,8 @@ impl Passwords {
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
-            tries: Arc::new(RateLimiter::keyed(
-                Quota::per_minute(PER_MINUTE).allow_burst(BURST),
-            )),
-            verified: moka::sync::Cache::builder()
-                .max_capacity(1_000)
-                .time_to_live(REMEMBERED)
-                .build(),
+            tries: Arc::new(RateLimiter::keyed(Quota::per_minute(PER_MINUTE).allow_burst(BURST))),
+            verified: moka::sync::Cache::builder().max_capacity(1_000).time_to_live(REMEMBERED).build(),
             nobody: hash(&random_password())?.into(),
         })
     }
@@ -62,14 +57,10 @@ impl Passwords {
         account: Option<Account>,
         password: Zeroizing<String>,
     ) -> Result<Account, Trouble> {
-        let stored = account
-            .as_ref()
-            .map_or_else(|| self.nobody.to_string(), |a| a.password_hash.clone());
+        let stored = account.as_ref().map_or_else(|| self.nobody.to_string(), |a| a.password_hash.clone());
         // The stored hash is part of the key: a new password forgets what was verified with the old one.
-        let key: [u8; 32] = Sha256::new_with_prefix(stored.as_bytes())
-            .chain_update(password.as_bytes())
-            .finalize()
-            .into();
+        let key: [u8; 32] =
+            Sha256::new_with_prefix(stored.as_bytes()).chain_update(password.as_bytes()).finalize().into();
         if !self.verified.contains_key(&key) {
             if self.tries.check_key(name).is_err() {
                 return Err(Trouble::SlowDown);
@@ -83,19 +74,14 @@ impl Passwords {
             }
             self.verified.insert(key, ());
         }
-        account
-            .filter(|account| !account.disabled)
-            .ok_or(Trouble::WrongPassword)
+        account.filter(|account| !account.disabled).ok_or(Trouble::WrongPassword)
     }
 }
 
 fn matches(stored: &str, password: &str) -> bool {
     use argon2::password_hash::phc::PasswordHash;
-    PasswordHash::new(stored).is_ok_and(|hash| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &hash)
-            .is_ok()
-    })
+    PasswordHash::new(stored)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// The PHC string of a password.
@@ -105,9 +91,7 @@ fn matches(stored: &str, password: &str) -> bool {
 pub fn hash(password: &str) -> anyhow::Result<String> {
     // The library's defaults are the parameters we want: argon2id, 19 MiB, 2 passes, 1 lane (a test pins them).
     let hash = Argon2::default().hash_password(password.as_bytes());
-    Ok(hash
-        .map_err(|error| anyhow::anyhow!("argon2: {error}"))?
-        .to_string())
+    Ok(hash.map_err(|error| anyhow::anyhow!("argon2: {error}"))?.to_string())
 }
 
 /// Four groups of four letters that are hard to mistake for each other: 75 bits.
@@ -134,77 +118,44 @@ mod tests {
 
     fn account(password: &str) -> Account {
         let password_hash = hash(password).unwrap();
-        Account {
-            name: "ada".parse().unwrap(),
-            role: Role::Participant,
-            password_hash,
-            disabled: false,
-        }
+        Account { name: "ada".parse().unwrap(), role: Role::Participant, password_hash, disabled: false }
     }
 
     #[test]
     fn the_hash_is_argon2id_with_19_mib_2_1() {
-        assert!(
-            hash("a password")
-                .unwrap()
-                .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
-        );
+        assert!(hash("a password").unwrap().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 
     #[tokio::test]
     async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
         let passwords = Passwords::new().unwrap();
         let ada = account("right");
-        let wrong = passwords
-            .verify(&ada.name, Some(ada.clone()), "wrong".to_owned().into())
-            .await;
-        let unknown = passwords
-            .verify(&"eve".parse().unwrap(), None, "right".to_owned().into())
-            .await;
+        let wrong = passwords.verify(&ada.name, Some(ada.clone()), "wrong".to_owned().into()).await;
+        let unknown = passwords.verify(&"eve".parse().unwrap(), None, "right".to_owned().into()).await;
         assert!(matches!(wrong, Err(Trouble::WrongPassword)));
         assert!(matches!(unknown, Err(Trouble::WrongPassword)));
-        assert!(
-            passwords
-                .verify(&ada.name, Some(ada.clone()), "right".to_owned().into())
-                .await
-                .is_ok()
-        );
+        assert!(passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await.is_ok());
     }
 
     #[tokio::test]
     async fn guessing_is_slowed_and_the_owners_verified_password_still_passes() {
         let passwords = Passwords::new().unwrap();
         let ada = account("right");
-        passwords
-            .verify(&ada.name, Some(ada.clone()), "right".to_owned().into())
-            .await
-            .unwrap();
+        passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await.unwrap();
         let mut slowed = false;
         for _ in 0..12 {
-            let guess = passwords
-                .verify(&ada.name, Some(ada.clone()), "guess".to_owned().into())
-                .await;
+            let guess = passwords.verify(&ada.name, Some(ada.clone()), "guess".to_owned().into()).await;
             slowed |= matches!(guess, Err(Trouble::SlowDown));
         }
         assert!(slowed);
-        assert!(
-            passwords
-                .verify(&ada.name, Some(ada.clone()), "right".to_owned().into())
-                .await
-                .is_ok()
-        );
+        assert!(passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_disabled_account_is_refused_even_with_its_password() {
         let passwords = Passwords::new().unwrap();
-        let ada = Account {
-            disabled: true,
-            ..account("right")
-        };
-        let refused = passwords
-            .verify(&ada.name, Some(ada.clone()), "right".to_owned().into())
-            .await;
+        let ada = Account { disabled: true, ..account("right") };
+        let refused = passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await;
         assert!(matches!(refused, Err(Trouble::WrongPassword)));
     }
 }

@@ -55,23 +55,14 @@ pub(crate) async fn token(
     Json(sign_in): Json<SignIn>,
 ) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
     let (account, token) = begin(&identity, &broker, sign_in).await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(SignedIn {
-            token,
-            name: account.name,
-            role: account.role,
-        }),
-    ))
+    Ok((StatusCode::CREATED, Json(SignedIn { token, name: account.name, role: account.role })))
 }
 
 async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<(Account, String), Trouble> {
     let account = identity.verify(sign_in.name.trim(), sign_in.password).await?;
     // A new id at every sign-in: one that was set before means nothing.
     let secret = random_secret();
-    broker
-        .begin_session(&SecretHash::of(&secret), &account.name)
-        .await?;
+    broker.begin_session(&SecretHash::of(&secret), &account.name).await?;
     tracing::info!(participant.id = %account.name, "signed in");
     Ok((account, secret))
 }
@@ -82,10 +73,7 @@ pub(crate) async fn sign_out(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Trouble> {
     identity.sign_out(&headers).await?;
-    Ok((
-        [(header::SET_COOKIE, identity.cookie().end())],
-        Redirect::to("/sign-in"),
-    ))
+    Ok(([(header::SET_COOKIE, identity.cookie().end())], Redirect::to("/sign-in")))
 }
 
 /// `GET /`: to the own seat, or to the sign-in page.

@@ -23,9 +23,7 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
         #[serde(rename = "type")]
         kind: String,
     }
-    let kind = serde_json::from_str::<Kind>(event.frame.get())
-        .map(|kind| kind.kind)
-        .unwrap_or_default();
+    let kind = serde_json::from_str::<Kind>(event.frame.get()).map(|kind| kind.kind).unwrap_or_default();
     let frame = ExecutionFrame {
         participant: audience.participant.clone(),
         client: audience.client.clone(),

@@ -19,10 +19,7 @@ use crate::seat::stored_body;
 use crate::workflow::submit::Door;
 
 async fn held(broker: &Broker, worker: &WorkerName, job: &str, token: &str) -> Result<StoredJob, Trouble> {
-    let lease = HeldLease {
-        job: job.parse()?,
-        token: token.parse()?,
-    };
+    let lease = HeldLease { job: job.parse()?, token: token.parse()? };
     broker.holds(worker, lease).await?.ok_or(Trouble::LeaseOver)
 }
 
@@ -36,9 +33,7 @@ pub(super) async fn put_object_info(
     let json = axum::body::to_bytes(body, limits::OBJECT_INFO)
         .await
         .map_err(|_| Trouble::TooLarge(limits::OBJECT_INFO))?;
-    capabilities
-        .put(&hash.parse::<FileHash>()?, json.to_vec())
-        .await?;
+    capabilities.put(&hash.parse::<FileHash>()?, json.to_vec()).await?;
     tracing::info!(worker.id = %worker, hash, "a worker described its nodes and models");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -62,12 +57,7 @@ pub(super) async fn get_input(
 ) -> Result<Response, Trouble> {
     let job = held(&broker, &worker, &job, &token).await?;
     let sha256: FileHash = sha256.parse()?;
-    if !broker
-        .inputs(job.id)
-        .await?
-        .iter()
-        .any(|input| input.sha256 == sha256)
-    {
+    if !broker.inputs(job.id).await?.iter().any(|input| input.sha256 == sha256) {
         return Err(Trouble::NotFound);
     }
     let (file, _) = files.open_file(&inputs::content_path(&job.participant, &sha256)?)?;
@@ -84,8 +74,6 @@ pub(super) async fn put_output(
 ) -> Result<StatusCode, Trouble> {
     let job = held(&broker, &worker, &job, &token).await?;
     let at = outputs::path(&job.participant, job.id, job.token, &kind, &path)?;
-    files
-        .write_stream(&at, limits::FILE, body.into_data_stream())
-        .await?;
+    files.write_stream(&at, limits::FILE, body.into_data_stream()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

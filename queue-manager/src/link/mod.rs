@@ -27,16 +27,10 @@ where
 {
     type Rejection = Trouble;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
-        let authorization = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let secret = authorization
-            .and_then(|text| text.strip_prefix("Bearer "))
-            .ok_or(Trouble::NotSignedIn)?;
-        let worker = Broker::from_ref(state)
-            .worker_of_token(&SecretHash::of(secret))
-            .await?;
+        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let secret =
+            authorization.and_then(|text| text.strip_prefix("Bearer ")).ok_or(Trouble::NotSignedIn)?;
+        let worker = Broker::from_ref(state).worker_of_token(&SecretHash::of(secret)).await?;
         worker.map(Self).ok_or(Trouble::NotSignedIn)
     }
 }
@@ -48,17 +42,12 @@ pub(crate) fn router(app: App) -> Router {
         .route("/link/object-info/{hash}", put(files::put_object_info))
         .route(&format!("{lease}/body"), get(files::get_body))
         .route(&format!("{lease}/inputs/{{sha256}}"), get(files::get_input))
-        .route(
-            &format!("{lease}/outputs/{{kind}}/{{*path}}"),
-            put(files::put_output),
-        )
+        .route(&format!("{lease}/outputs/{{kind}}/{{*path}}"), put(files::put_output))
         .layer(DefaultBodyLimit::disable())
         .fallback(async || Trouble::NotFound)
         .with_state(app)
 }
 
 async fn open(State(app): State<App>, Worker(worker): Worker, upgrade: WebSocketUpgrade) -> Response {
-    upgrade
-        .max_message_size(limits::LINK_FRAME)
-        .on_upgrade(move |socket| session::serve(socket, app, worker))
+    upgrade.max_message_size(limits::LINK_FRAME).on_upgrade(move |socket| session::serve(socket, app, worker))
 }

@@ -42,15 +42,8 @@ pub(super) async fn serve(mut socket: WebSocket, app: App, worker: WorkerName) {
     };
     tracing::info!(worker.id = %worker, %ended, "a worker's link ended");
     let reason = ended.to_string();
-    let code = if matches!(ended, Ended::NotUnderstood(_)) {
-        close_code::POLICY
-    } else {
-        close_code::AWAY
-    };
-    let goodbye = CloseFrame {
-        code,
-        reason: reason.chars().take(100).collect::<String>().into(),
-    };
+    let code = if matches!(ended, Ended::NotUnderstood(_)) { close_code::POLICY } else { close_code::AWAY };
+    let goodbye = CloseFrame { code, reason: reason.chars().take(100).collect::<String>().into() };
     // The other end may be gone already.
     let _ = socket.send(Message::Close(Some(goodbye))).await;
     if let Err(error) = broker.leave(&worker).await {
@@ -79,14 +72,7 @@ impl Session {
         tracing::info!(worker.id = %worker, worker.gpu = hello.gpu, worker.comfyui = hello.comfyui_version, "a worker joined");
         // The ear first: a cancel that comes while we greet must not be missed.
         let ear = app.hub.listen(Interest::Worker(worker.clone()));
-        let mut session = Self {
-            app,
-            worker,
-            hello,
-            ear,
-            ready: false,
-            held: HashMap::new(),
-        };
+        let mut session = Self { app, worker, hello, ear, ready: false, held: HashMap::new() };
         session.greet(socket).await?;
         Ok(session)
     }
@@ -108,8 +94,16 @@ impl Session {
         };
         say(socket, &ToWorker::Welcome(welcome)).await?;
         let leases = std::mem::take(&mut self.hello.leases);
+        let listed: Vec<_> = leases.iter().map(|lease| lease.job).collect();
         for lease in leases {
             self.renew(socket, lease).await?;
+        }
+        // A job it holds and does not know of, because it restarted or our answer was lost: the same claim again, at
+        // once, so that it can adopt what its ComfyUI still runs.
+        let holding = self.note(self.app.broker.holding(&self.worker).await).flatten();
+        if holding.is_some_and(|job| !listed.contains(&job)) {
+            self.ready = true;
+            self.claim(socket).await?;
         }
         Ok(())
     }
@@ -165,10 +159,7 @@ impl Session {
     }
 
     fn audience(&self, lease: HeldLease) -> Option<Audience> {
-        self.held
-            .get(&lease.job)
-            .filter(|(held, _)| *held == lease)
-            .map(|(_, audience)| audience.clone())
+        self.held.get(&lease.job).filter(|(held, _)| *held == lease).map(|(_, audience)| audience.clone())
     }
 
     async fn answer(&mut self, socket: &mut WebSocket, message: FromWorker) -> Result<(), Ended> {
@@ -180,33 +171,20 @@ impl Session {
             }
             FromWorker::Renew(renew) => self.renewed(socket, renew).await,
             FromWorker::Event(event) => {
-                let lease = HeldLease {
-                    job: event.job,
-                    token: event.token,
-                };
+                let lease = HeldLease { job: event.job, token: event.token };
                 if let Some(audience) = self.audience(lease) {
                     self.note(events::text(&self.app.broker, &audience, &event).await);
                 }
                 Ok(())
             }
             FromWorker::Finished(end) => {
-                let lease = HeldLease {
-                    job: end.job,
-                    token: end.token,
-                };
+                let lease = HeldLease { job: end.job, token: end.token };
                 let settled = self.app.broker.finish(&self.worker, lease, &end.result).await;
                 self.settled(socket, lease, settled).await
             }
             FromWorker::Failed(end) => {
-                let lease = HeldLease {
-                    job: end.job,
-                    token: end.token,
-                };
-                let settled = self
-                    .app
-                    .broker
-                    .fail(&self.worker, lease, end.kind, &end.result)
-                    .await;
+                let lease = HeldLease { job: end.job, token: end.token };
+                let settled = self.app.broker.fail(&self.worker, lease, end.kind, &end.result).await;
                 self.settled(socket, lease, settled).await
             }
             FromWorker::Released(lease) => {
@@ -217,10 +195,8 @@ impl Session {
     }
 
     async fn renewed(&mut self, socket: &mut WebSocket, renew: Renew) -> Result<(), Ended> {
-        let fields = [
-            ("vram_free", renew.vram_free.to_string()),
-            ("comfyui_alive", renew.comfyui_alive.to_string()),
-        ];
+        let fields =
+            [("vram_free", renew.vram_free.to_string()), ("comfyui_alive", renew.comfyui_alive.to_string())];
         self.note(self.app.broker.attend(&self.worker, &fields).await);
         for lease in renew.leases {
             self.renew(socket, lease).await?;
@@ -229,11 +205,7 @@ impl Session {
     }
 
     async fn renew(&mut self, socket: &mut WebSocket, lease: HeldLease) -> Result<(), Ended> {
-        let renewed = self
-            .app
-            .broker
-            .renew(&self.worker, lease, self.app.config.lease())
-            .await;
+        let renewed = self.app.broker.renew(&self.worker, lease, self.app.config.lease()).await;
         match self.note(renewed) {
             Some(Renewed::Lost) => {
                 self.held.remove(&lease.job);
@@ -257,10 +229,7 @@ impl Session {
             return;
         }
         if let Some(Some(job)) = self.note(self.app.broker.job(lease.job).await) {
-            let audience = Audience {
-                participant: job.participant,
-                client: job.client,
-            };
+            let audience = Audience { participant: job.participant, client: job.client };
             self.held.insert(lease.job, (lease, audience));
         }
     }
@@ -304,25 +273,15 @@ impl Session {
                 return Ok(());
             }
         };
-        let claimed = self
-            .app
-            .broker
-            .claim(&self.worker, self.app.config.lease(), &can_run)
-            .await;
+        let claimed = self.app.broker.claim(&self.worker, self.app.config.lease(), &can_run).await;
         match self.note(claimed) {
             Some(Claimed::Lent(lent)) => {
-                let lease = HeldLease {
-                    job: lent.job,
-                    token: lent.token,
-                };
+                let lease = HeldLease { job: lent.job, token: lent.token };
                 tracing::info!(job.id = %lent.job, participant.id = %lent.participant, worker.id = %self.worker,
                     lease.token = lent.token.0, attempt = lent.attempt, "lent a job");
                 self.ready = false;
                 self.remember(lease).await;
-                let body = lent
-                    .body
-                    .filter(|bytes| bytes.len() <= limits::BODY_ON_LINK)
-                    .and_then(as_raw);
+                let body = lent.body.filter(|bytes| bytes.len() <= limits::BODY_ON_LINK).and_then(as_raw);
                 let offer = Offer {
                     job: lent.job,
                     token: lent.token,
@@ -347,9 +306,7 @@ impl Session {
 }
 
 fn as_raw(bytes: Vec<u8>) -> Option<Box<RawValue>> {
-    String::from_utf8(bytes)
-        .ok()
-        .and_then(|text| RawValue::from_string(text).ok())
+    String::from_utf8(bytes).ok().and_then(|text| RawValue::from_string(text).ok())
 }
 
 fn parse(text: &str) -> Result<FromWorker, Ended> {

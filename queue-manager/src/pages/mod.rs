@@ -31,9 +31,7 @@ impl Look {
         } else {
             ""
         };
-        let html = html
-            .replace("<!-- notice -->", notice)
-            .replace("<!-- message -->", message);
+        let html = html.replace("<!-- notice -->", notice).replace("<!-- message -->", message);
         let headers = [
             (header::CONTENT_SECURITY_POLICY, POLICY),
             (header::CACHE_CONTROL, "no-store"),
@@ -47,20 +45,11 @@ impl Look {
 /// The pages' own files, at a place that no participant can be called like.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let file = |kind: &'static str, text: &'static str| {
-        get(move || async move {
-            (
-                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")],
-                text,
-            )
-        })
+        get(
+            move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text) },
+        )
     };
     Router::new()
-        .route(
-            "/static/page.css",
-            file("text/css; charset=utf-8", include_str!("page.css")),
-        )
-        .route(
-            "/static/seat.js",
-            file("text/javascript; charset=utf-8", include_str!("seat.js")),
-        )
+        .route("/static/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
+        .route("/static/seat.js", file("text/javascript; charset=utf-8", include_str!("seat.js")))
 }

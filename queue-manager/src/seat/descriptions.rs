@@ -62,15 +62,9 @@ pub(super) async fn refuse_free() -> Response {
 pub(super) async fn system_stats(State(broker): State<Broker>) -> Result<Json<Value>, SeatTrouble> {
     let workers = broker.workers().await?;
     let number = |fields: &std::collections::HashMap<String, String>, name: &str| {
-        fields
-            .get(name)
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or_default()
+        fields.get(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default()
     };
-    let version = workers
-        .first()
-        .and_then(|(_, fields)| fields.get("comfyui_version"))
-        .cloned();
+    let version = workers.first().and_then(|(_, fields)| fields.get("comfyui_version")).cloned();
     let devices: Vec<_> = workers
         .iter()
         .enumerate()
@@ -102,15 +96,8 @@ pub(super) async fn files(
         let error = json!({"error": "Invalid directory type"});
         return Ok((StatusCode::BAD_REQUEST, Json(error)).into_response());
     }
-    let mut entries = if kind == "input" {
-        files.inputs_of(&caller.name)?
-    } else {
-        Vec::new()
-    };
+    let mut entries = if kind == "input" { files.inputs_of(&caller.name)? } else { Vec::new() };
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.modified_ms));
-    let names: Vec<_> = entries
-        .iter()
-        .map(|entry| format!("{} [input]", entry.name))
-        .collect();
+    let names: Vec<_> = entries.iter().map(|entry| format!("{} [input]", entry.name)).collect();
     Ok(Json(names).into_response())
 }

@@ -31,9 +31,7 @@ impl Frontend {
     /// Over the folder that holds `index.html`; it may be missing.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-        }
+        Self { folder: folder.to_owned() }
     }
 
     async fn page(&self, look: Look) -> Response {
@@ -50,26 +48,14 @@ impl Frontend {
 
     async fn file(&self, request: Request) -> Response {
         let hashed = request.uri().path().starts_with("/assets/");
-        let served = ServeDir::new(&self.folder)
-            .precompressed_gzip()
-            .oneshot(request)
-            .await;
+        let served = ServeDir::new(&self.folder).precompressed_gzip().oneshot(request).await;
         let Ok(mut response) = served.map(IntoResponse::into_response);
         if response.status() == StatusCode::NOT_FOUND {
             return SeatTrouble(Trouble::NotFound).into_response();
         }
-        let caching = if hashed {
-            "public, max-age=31536000, immutable"
-        } else {
-            "no-cache"
-        };
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-        response.headers_mut().insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
+        let caching = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 }
@@ -94,10 +80,7 @@ pub(super) async fn plain_page(State(look): State<Look>) -> Response {
 
 /// Files of the package that its pages name from the root. They are the same for everyone and nobody's secret.
 pub(super) async fn shared_file(seats: Router, request: Request) -> Response {
-    if !NAMED_FROM_THE_ROOT
-        .iter()
-        .any(|folder| request.uri().path().starts_with(folder))
-    {
+    if !NAMED_FROM_THE_ROOT.iter().any(|folder| request.uri().path().starts_with(folder)) {
         return Trouble::NotFound.into_response();
     }
     let Ok(response) = seats.oneshot(request).await;

@@ -1,15 +1,17 @@
 //! `history`: one's own ended jobs in ComfyUI's shape.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_protocol::{JobId, JobState};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::queue::{Change, RECENT};
-use super::stored_body;
+use super::stored_body::{Item, Reader};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
@@ -30,52 +32,85 @@ pub(super) async fn list(
     State(door): State<Door>,
     caller: Caller,
     Query(page): Query<Page>,
-) -> Result<Json<Value>, SeatTrouble> {
+) -> Result<Json<Entries>, SeatTrouble> {
     let mut jobs = door.broker.jobs_of(&caller.name, RECENT).await?;
     jobs.retain(belongs);
     jobs.reverse();
     let most = page.max_items.unwrap_or(jobs.len());
     let skip = page.offset.unwrap_or(jobs.len().saturating_sub(most));
-    let mut entries = Map::new();
+    let mut reader = Reader::new(&door).await?;
+    let mut entries = BTreeMap::new();
+    let mut order = Vec::new();
     for job in jobs.into_iter().skip(skip).take(most) {
-        entries.insert(job.id.to_string(), entry(&door, &job).await?);
+        entries.insert(job.id, entry(&door, &mut reader, &job).await?);
+        order.push(job.id);
     }
-    Ok(Json(entries.into()))
+    Ok(Json(Entries { order, entries }))
 }
 
 pub(super) async fn one(
     State(door): State<Door>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, SeatTrouble> {
-    let Ok(id) = id.parse::<JobId>() else {
-        return Ok(Json(json!({})));
-    };
-    match door
-        .broker
-        .job(id)
-        .await?
-        .filter(|job| job.participant == caller.name && belongs(job))
+) -> Result<Json<Entries>, SeatTrouble> {
+    let mut found = Entries { order: Vec::new(), entries: BTreeMap::new() };
+    let Ok(id) = id.parse::<JobId>() else { return Ok(Json(found)) };
+    let mut reader = Reader::new(&door).await?;
+    if let Some(job) = door.broker.job(id).await?.filter(|job| job.participant == caller.name && belongs(job))
     {
-        Some(job) => Ok(Json(json!({ id.to_string(): entry(&door, &job).await? }))),
-        None => Ok(Json(json!({}))),
+        found.entries.insert(id, entry(&door, &mut reader, &job).await?);
+        found.order.push(id);
+    }
+    Ok(Json(found))
+}
+
+/// Entries by id, in their order.
+pub(super) struct Entries {
+    order: Vec<JobId>,
+    entries: BTreeMap<JobId, Entry>,
+}
+
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.order.iter().filter_map(|id| Some((id, self.entries.get(id)?))))
     }
 }
 
-async fn entry(door: &Door, job: &StoredJob) -> Result<Value, Trouble> {
-    let body = stored_body::read(door, job).await?;
+/// One entry, in ComfyUI's words.
+#[derive(Serialize)]
+struct Entry {
+    prompt: Item,
+    outputs: BTreeMap<String, Box<RawValue>>,
+    status: Status,
+    meta: Box<RawValue>,
+}
+
+/// How a job ended, in ComfyUI's words.
+#[derive(Serialize)]
+pub(super) struct Status {
+    status_str: &'static str,
+    completed: bool,
+    messages: Vec<Box<RawValue>>,
+}
+
+impl Status {
+    pub(super) fn of(job: &StoredJob, messages: Vec<Box<RawValue>>) -> Self {
+        let completed = job.state == JobState::Completed;
+        Self { status_str: if completed { "success" } else { "error" }, completed, messages }
+    }
+}
+
+async fn entry(door: &Door, reader: &mut Reader<'_>, job: &StoredJob) -> Result<Entry, Trouble> {
     let result = door.broker.result(job.id).await?.unwrap_or_default();
-    let good = job.state == JobState::Completed;
-    Ok(json!({
-        "prompt": body.item(door, job).await?,
-        "outputs": result.outputs,
-        "status": {
-            "status_str": if good { "success" } else { "error" },
-            "completed": good,
-            "messages": result.messages,
+    Ok(Entry {
+        prompt: reader.item(job).await?,
+        outputs: result.outputs,
+        status: Status::of(job, result.messages),
+        meta: match result.meta {
+            Some(meta) => meta,
+            None => to_raw_value(&serde_json::json!({}))?,
         },
-        "meta": result.meta.map_or(json!({}), |meta| json!(meta)),
-    }))
+    })
 }
 
 /// Leaves entries out of one's own history from now on. Jobs and files stay.

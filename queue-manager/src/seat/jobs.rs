@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::history;
 use super::queue::RECENT;
-use super::stored_body;
+use super::stored_body::Reader;
 use crate::api::view::references;
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
@@ -50,11 +50,8 @@ pub(super) async fn list(
     caller: Caller,
     Query(filter): Query<Filter>,
 ) -> Result<Response, SeatTrouble> {
-    let wanted: Vec<&str> = filter
-        .status
-        .as_deref()
-        .map(|text| text.split(',').map(str::trim).collect())
-        .unwrap_or_default();
+    let wanted: Vec<&str> =
+        filter.status.as_deref().map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default();
     if let Some(unknown) = wanted.iter().find(|word| !STATUSES.contains(word)) {
         return Ok(bad(&format!(
             "Invalid status value(s): {unknown}. Valid values: {}",
@@ -69,19 +66,11 @@ pub(super) async fn list(
     });
     sort(&mut jobs, &filter);
     let total = jobs.len();
-    let page: Vec<_> = jobs
-        .into_iter()
-        .skip(filter.offset)
-        .take(filter.limit.unwrap_or(total))
-        .collect();
+    let page: Vec<_> = jobs.into_iter().skip(filter.offset).take(filter.limit.unwrap_or(total)).collect();
     let shown = page.len();
     let mut list = Vec::with_capacity(shown);
     for job in &page {
-        let result = if job.state.is_end() {
-            broker.result(job.id).await?
-        } else {
-            None
-        };
+        let result = if job.state.is_end() { broker.result(job.id).await? } else { None };
         list.push(Value::from(shape(job, result.as_ref())));
     }
     let pagination = json!({
@@ -91,11 +80,8 @@ pub(super) async fn list(
 }
 
 fn sort(jobs: &mut [StoredJob], filter: &Filter) {
-    let took = |job: &StoredJob| {
-        job.ended_at
-            .zip(job.started_at)
-            .map(|(end, start)| end.saturating_sub(start))
-    };
+    let took =
+        |job: &StoredJob| job.ended_at.zip(job.started_at).map(|(end, start)| end.saturating_sub(start));
     if filter.sort_by.as_deref() == Some("execution_duration") {
         jobs.sort_by_key(|job| std::cmp::Reverse(took(job)));
     } else {
@@ -116,15 +102,11 @@ fn shape(job: &StoredJob, result: Option<&JobResult>) -> Map<String, Value> {
     put("create_time", json!(job.submitted_at));
     put("outputs_count", json!(files.len()));
     if job.state.is_end() {
-        put(
-            "execution_start_time",
-            json!(job.started_at.unwrap_or(job.submitted_at)),
-        );
+        put("execution_start_time", json!(job.started_at.unwrap_or(job.submitted_at)));
         put("execution_end_time", json!(job.ended_at));
     }
-    if let Some(error) = result
-        .and_then(|result| result.error.as_ref())
-        .filter(|_| job.state == JobState::Failed)
+    if let Some(error) =
+        result.and_then(|result| result.error.as_ref()).filter(|_| job.state == JobState::Failed)
     {
         put(
             "execution_error",
@@ -136,10 +118,7 @@ fn shape(job: &StoredJob, result: Option<&JobResult>) -> Map<String, Value> {
             }),
         );
     }
-    let preferred = files
-        .iter()
-        .find(|(_, _, file)| file.kind == "output")
-        .or_else(|| files.first());
+    let preferred = files.iter().find(|(_, _, file)| file.kind == "output").or_else(|| files.first());
     if let Some((node, list, file)) = preferred {
         put(
             "preview_output",
@@ -161,36 +140,20 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, SeatTrouble> {
     let found = match id.parse::<JobId>() {
-        Ok(id) => door
-            .broker
-            .job(id)
-            .await?
-            .filter(|job| job.participant == caller.name),
+        Ok(id) => door.broker.job(id).await?.filter(|job| job.participant == caller.name),
         Err(_) => None,
     };
     let Some(job) = found else {
         return Ok((StatusCode::NOT_FOUND, Json(json!({"error": "Job not found"}))).into_response());
     };
-    let result = if job.state.is_end() {
-        door.broker.result(job.id).await?
-    } else {
-        None
-    };
+    let result = if job.state.is_end() { door.broker.result(job.id).await? } else { None };
     let mut shape = shape(&job, result.as_ref());
     if let Some(result) = result {
-        let good = job.state == JobState::Completed;
-        let status = if good { "success" } else { "error" };
         shape.insert("outputs".to_owned(), json!(result.outputs));
-        shape.insert(
-            "execution_status".to_owned(),
-            json!({"status_str": status, "completed": good, "messages": result.messages}),
-        );
+        shape.insert("execution_status".to_owned(), json!(history::Status::of(&job, result.messages)));
     }
-    let body = stored_body::read(&door, &job).await?;
-    shape.insert(
-        "workflow".to_owned(),
-        json!({"prompt": body.prompt, "extra_data": body.extra(&job)?}),
-    );
+    let body = Reader::new(&door).await?.body(&job).await?;
+    shape.insert("workflow".to_owned(), json!({"prompt": body.prompt, "extra_data": body.extra(&job)?}));
     Ok(Json(shape).into_response())
 }
 

@@ -31,10 +31,7 @@ use crate::problem::{SeatTrouble, Trouble};
 
 /// Every route of a seat, without the participant.
 pub(crate) fn router(app: App) -> Router {
-    let with_and_without_api = Router::new()
-        .merge(execution())
-        .merge(descriptions())
-        .merge(personal());
+    let with_and_without_api = Router::new().merge(execution()).merge(descriptions()).merge(personal());
     let only_api = Router::new()
         .route("/jobs", get(jobs::list))
         .route("/jobs/cancel", post(jobs::cancel_many))
@@ -49,12 +46,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/jobs", get(frontend::plain_page));
     Router::new()
         .merge(with_and_without_api.clone())
-        .nest(
-            "/api",
-            with_and_without_api
-                .merge(only_api)
-                .fallback(async || SeatTrouble(Trouble::NotFound)),
-        )
+        .nest("/api", with_and_without_api.merge(only_api).fallback(async || SeatTrouble(Trouble::NotFound)))
         .merge(bare)
         .fallback(frontend::file)
         .with_state(app)
@@ -70,10 +62,7 @@ fn execution() -> Router<App> {
         .layer(DefaultBodyLimit::max(limits::BODY))
         .route("/ws", get(socket::open))
         .route("/view", get(view::file))
-        .route(
-            "/upload/image",
-            post(upload::image).layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024)),
-        )
+        .route("/upload/image", post(upload::image).layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024)))
         .route("/free", post(descriptions::refuse_free))
 }
 
@@ -143,10 +132,7 @@ pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Req
 }
 
 fn wants_a_page(request: &Request, rest: &str) -> bool {
-    let accepts = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     request.method() == Method::GET
         && matches!(rest, "/" | "/jobs")
         && accepts.is_some_and(|accept| accept.contains("text/html"))

@@ -14,11 +14,7 @@ async fn mine(
     files: &Files,
     caller: &Caller,
 ) -> Result<Map<String, Value>, Trouble> {
-    let own: Vec<_> = files
-        .inputs_of(&caller.name)?
-        .into_iter()
-        .map(|entry| entry.name)
-        .collect();
+    let own: Vec<_> = files.inputs_of(&caller.name)?.into_iter().map(|entry| entry.name).collect();
     Ok(capabilities.known().await?.object_info(&own))
 }
 

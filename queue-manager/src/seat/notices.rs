@@ -10,16 +10,10 @@ use serde_json::{Value, json};
 pub(super) async fn about(broker: &Broker, change: &JobChange) -> Vec<Value> {
     match (change.state, change.reason) {
         (JobState::Pending, Some(Reason::WorkerLost)) => {
-            vec![waiting(
-                change.job,
-                "the GPU was lost, your job is back in line and will run again",
-            )]
+            vec![waiting(change.job, "the GPU was lost, your job is back in line and will run again")]
         }
         (JobState::Pending, Some(Reason::Released)) => {
-            vec![waiting(
-                change.job,
-                "the GPU stopped, your job is back in line and will run again",
-            )]
+            vec![waiting(change.job, "the GPU stopped, your job is back in line and will run again")]
         }
         (JobState::Failed, Some(Reason::Parked)) => parked(broker, change.job).await,
         // A running job that was cancelled; its worker says the same, unless it died before it could.
@@ -43,22 +37,12 @@ fn interrupted(job: JobId) -> Vec<Value> {
 }
 
 async fn parked(broker: &Broker, job: JobId) -> Vec<Value> {
-    let error = broker
-        .result(job)
-        .await
-        .ok()
-        .flatten()
-        .and_then(|result| result.error)
-        .unwrap_or_default();
+    let error = broker.result(job).await.ok().flatten().and_then(|result| result.error).unwrap_or_default();
     let data = json!({
         "prompt_id": job, "node_id": error.node_id, "node_type": error.node_type, "executed": [],
         "exception_message": error.exception_message, "exception_type": error.exception_type,
         "traceback": error.traceback, "current_inputs": {}, "current_outputs": [],
     });
     let start = json!({"type": "execution_start", "data": {"prompt_id": job}});
-    vec![
-        start,
-        json!({"type": "execution_error", "data": data}),
-        ended(job),
-    ]
+    vec![start, json!({"type": "execution_error", "data": data}), ended(job)]
 }

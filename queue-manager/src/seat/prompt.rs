@@ -25,12 +25,6 @@ pub(super) async fn submit(
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Accepted>, SeatTrouble> {
-    let accepted = door
-        .submit(&caller.name, Lane::Normal, &within_limit(body)?)
-        .await?;
-    Ok(Json(Accepted {
-        prompt_id: accepted.id,
-        number: accepted.number,
-        node_errors: json!({}),
-    }))
+    let accepted = door.submit(&caller.name, Lane::Normal, &within_limit(body)?).await?;
+    Ok(Json(Accepted { prompt_id: accepted.id, number: accepted.number, node_errors: json!({}) }))
 }

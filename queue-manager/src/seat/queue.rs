@@ -6,10 +6,10 @@ use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_protocol::{AccountName, JobId, JobState};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::stored_body;
+use super::stored_body::{Item, Reader};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
@@ -25,17 +25,22 @@ pub(super) async fn remaining(
     Ok(Json(json!({"exec_info": {"queue_remaining": remaining}})))
 }
 
-pub(super) async fn list(State(door): State<Door>, caller: Caller) -> Result<Json<Value>, SeatTrouble> {
-    let (mut running, mut pending) = (Vec::new(), Vec::new());
+/// What `GET queue` answers.
+#[derive(Serialize, Default)]
+pub(super) struct Lists {
+    queue_running: Vec<Item>,
+    queue_pending: Vec<Item>,
+}
+
+pub(super) async fn list(State(door): State<Door>, caller: Caller) -> Result<Json<Lists>, SeatTrouble> {
+    let mut reader = Reader::new(&door).await?;
+    let mut lists = Lists::default();
     for job in outstanding(&door.broker, &caller.name).await? {
-        let item = stored_body::read(&door, &job).await?.item(&door, &job).await?;
-        if job.state == JobState::Running {
-            running.push(item)
-        } else {
-            pending.push(item)
-        }
+        let item = reader.item(&job).await?;
+        if job.state == JobState::Running { &mut lists.queue_running } else { &mut lists.queue_pending }
+            .push(item);
     }
-    Ok(Json(json!({"queue_running": running, "queue_pending": pending})))
+    Ok(Json(lists))
 }
 
 async fn outstanding(broker: &Broker, participant: &AccountName) -> Result<Vec<StoredJob>, Trouble> {
@@ -65,11 +70,7 @@ pub(super) async fn change(
         ids.extend(outstanding(&broker, &caller.name).await?.iter().map(|job| job.id));
     }
     for id in ids {
-        if broker
-            .job(id)
-            .await?
-            .is_some_and(|job| job.state == JobState::Pending)
-        {
+        if broker.job(id).await?.is_some_and(|job| job.state == JobState::Pending) {
             broker.cancel(id, Some(&caller.name)).await?;
         }
     }
@@ -89,10 +90,7 @@ pub(super) async fn interrupt(
 ) -> Result<(), SeatTrouble> {
     let interrupt: Interrupt = serde_json::from_slice(&body).unwrap_or_default();
     for job in outstanding(&broker, &caller.name).await? {
-        let named = interrupt
-            .prompt_id
-            .as_ref()
-            .is_none_or(|id| *id == job.id.to_string());
+        let named = interrupt.prompt_id.as_ref().is_none_or(|id| *id == job.id.to_string());
         if named && job.state == JobState::Running {
             broker.cancel(job.id, Some(&caller.name)).await?;
         }

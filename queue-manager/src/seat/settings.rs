@@ -46,9 +46,7 @@ async fn add(files: &Files, participant: &AccountName, more: Map<String, Value>)
     let _one_at_a_time = WRITING.lock().await;
     let mut settings = saved(files, participant).await?;
     settings.extend(more);
-    files
-        .write(&path(participant)?, serde_json::to_vec(&settings)?)
-        .await?;
+    files.write(&path(participant)?, serde_json::to_vec(&settings)?).await?;
     Ok(())
 }
 
@@ -72,12 +70,7 @@ pub(super) async fn one(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, SeatTrouble> {
-    Ok(Json(
-        effective(&files, &caller.name)
-            .await?
-            .remove(&id)
-            .unwrap_or_default(),
-    ))
+    Ok(Json(effective(&files, &caller.name).await?.remove(&id).unwrap_or_default()))
 }
 
 pub(super) async fn set(

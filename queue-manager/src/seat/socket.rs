@@ -46,23 +46,17 @@ pub(super) async fn open(
         client,
         knows_metadata: false,
     };
-    upgrade
-        .max_message_size(256 * 1024)
-        .on_upgrade(move |socket| async move {
-            // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
-            if let Err(error) = tab.converse(socket, shutdown).await {
-                tracing::debug!(%error, "a tab's socket ended");
-            }
-        })
+    upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
+        // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
+        if let Err(error) = tab.converse(socket, shutdown).await {
+            tracing::debug!(%error, "a tab's socket ended");
+        }
+    })
 }
 
 #[expect(clippy::expect_used, reason = "32 hexadecimal digits are a client id")]
 fn new_client_id() -> ClientId {
-    uuid::Uuid::new_v4()
-        .simple()
-        .to_string()
-        .parse()
-        .expect("a valid client id")
+    uuid::Uuid::new_v4().simple().to_string().parse().expect("a valid client id")
 }
 
 struct Tab {
@@ -139,10 +133,7 @@ impl Tab {
                 socket.send(Message::Text(message.clone().into())).await?;
                 if is_last(message) {
                     // Delivered: nothing of this job waits for a reconnect any more.
-                    self.broker
-                        .delivered(&self.participant, &self.client)
-                        .await
-                        .map_err(axum::Error::new)?;
+                    self.broker.delivered(&self.participant, &self.client).await.map_err(axum::Error::new)?;
                 }
                 Ok(())
             }
@@ -158,11 +149,7 @@ impl Tab {
 
     /// What happened while this tab was away, so that its picture appears on its node.
     async fn replay(&self, socket: &mut WebSocket) -> Result<(), axum::Error> {
-        let missed = self
-            .broker
-            .missed(&self.participant, &self.client)
-            .await
-            .map_err(axum::Error::new)?;
+        let missed = self.broker.missed(&self.participant, &self.client).await.map_err(axum::Error::new)?;
         for frame in &missed {
             self.send_frame(socket, frame).await?;
         }
@@ -203,12 +190,7 @@ fn is_last(message: &str) -> bool {
 }
 
 async fn goodbye(mut socket: WebSocket, reason: &'static str) -> Result<(), axum::Error> {
-    socket
-        .send(Message::Close(Some(CloseFrame {
-            code: close_code::AWAY,
-            reason: reason.into(),
-        })))
-        .await
+    socket.send(Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: reason.into() }))).await
 }
 
 #[cfg(test)]
@@ -217,14 +199,8 @@ mod tests {
 
     #[test]
     fn only_executing_without_a_node_ends_a_job() {
-        assert!(is_last(
-            r#"{"type":"executing","data":{"node":null,"prompt_id":"x"}}"#
-        ));
-        assert!(!is_last(
-            r#"{"type":"executing","data":{"node":"3","prompt_id":"x"}}"#
-        ));
-        assert!(!is_last(
-            r#"{"type":"executed","data":{"node":null,"text":"executing"}}"#
-        ));
+        assert!(is_last(r#"{"type":"executing","data":{"node":null,"prompt_id":"x"}}"#));
+        assert!(!is_last(r#"{"type":"executing","data":{"node":"3","prompt_id":"x"}}"#));
+        assert!(!is_last(r#"{"type":"executed","data":{"node":null,"text":"executing"}}"#));
     }
 }

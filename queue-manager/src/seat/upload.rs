@@ -1,7 +1,7 @@
 //! `upload/image`: a file into one's own inputs.
 
 use axum::Json;
-use axum::extract::multipart::MultipartError;
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use queue_protocol::limits;
@@ -28,6 +28,18 @@ struct Form {
     overwrite: bool,
 }
 
+/// A text field of at most a kilobyte: a path and no more.
+async fn short_text(mut field: Field<'_>) -> Result<String, Trouble> {
+    let mut text = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
+        text.extend_from_slice(&chunk);
+        if text.len() > 1_024 {
+            return Err(Trouble::BadRequest("A field of this form is too long.".to_owned()));
+        }
+    }
+    String::from_utf8(text).map_err(|_| Trouble::BadRequest("A field of this form is no text.".to_owned()))
+}
+
 async fn read(files: &Files, caller: &Caller, mut fields: Multipart) -> Result<Form, Trouble> {
     let mut form = Form::default();
     while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
@@ -37,10 +49,10 @@ async fn read(files: &Files, caller: &Caller, mut fields: Multipart) -> Result<F
                 let input = files.receive_input(&caller.name, limits::UPLOAD, field).await?;
                 form.file = Some((name, input));
             }
-            Some("type") => form.kind = Some(field.text().await.map_err(|error| broken(&error))?),
-            Some("subfolder") => form.subfolder = field.text().await.map_err(|error| broken(&error))?,
+            Some("type") => form.kind = Some(short_text(field).await?),
+            Some("subfolder") => form.subfolder = short_text(field).await?,
             Some("overwrite") => {
-                let text = field.text().await.map_err(|error| broken(&error))?;
+                let text = short_text(field).await?;
                 form.overwrite = matches!(text.as_str(), "true" | "1");
             }
             _ => {}
@@ -56,19 +68,10 @@ pub(super) async fn image(
 ) -> Result<Json<Value>, SeatTrouble> {
     let form = read(&files, &caller, fields).await?;
     let missing = || Trouble::BadRequest("The form has no file in its field image.".to_owned());
-    let (name, input) = form
-        .file
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(missing)?;
+    let (name, input) = form.file.filter(|(name, _)| !name.is_empty()).ok_or_else(missing)?;
     let subfolder = form.subfolder.trim_matches('/');
-    let wanted = if subfolder.is_empty() {
-        name
-    } else {
-        format!("{subfolder}/{name}")
-    };
-    let given = files
-        .name_input(&caller.name, &wanted, form.overwrite, &input)
-        .await?;
+    let wanted = if subfolder.is_empty() { name } else { format!("{subfolder}/{name}") };
+    let given = files.name_input(&caller.name, &wanted, form.overwrite, &input).await?;
     let (subfolder, name) = given.rsplit_once('/').unwrap_or(("", &given));
     let kind = form.kind.unwrap_or_else(|| "input".to_owned());
     Ok(Json(json!({"name": name, "subfolder": subfolder, "type": kind})))

@@ -20,10 +20,7 @@ fn path(participant: &AccountName, file: &str) -> Result<StorePath, Trouble> {
 }
 
 fn decoded(raw: &str) -> Result<String, Trouble> {
-    percent_decode_str(raw)
-        .decode_utf8()
-        .map(Into::into)
-        .map_err(|_| Trouble::BadPath)
+    percent_decode_str(raw).decode_utf8().map(Into::into).map_err(|_| Trouble::BadPath)
 }
 
 #[derive(Deserialize)]
@@ -65,9 +62,7 @@ pub(super) async fn list(
     };
     let shown = |entry: &Entry| match (listing.full_info.0, listing.split.0) {
         (true, _) => about(&entry.name, entry),
-        (false, true) => std::iter::once(entry.name.as_str())
-            .chain(entry.name.split('/'))
-            .collect(),
+        (false, true) => std::iter::once(entry.name.as_str()).chain(entry.name.split('/')).collect(),
         (false, false) => entry.name.as_str().into(),
     };
     Ok(Json(entries.iter().map(shown).collect::<Vec<_>>()).into_response())
@@ -86,15 +81,8 @@ pub(super) async fn list_v2(
 ) -> Result<Json<Value>, SeatTrouble> {
     let folder = listing.path.trim_matches('/');
     let entries = files.list(&path(&caller.name, folder)?, true).unwrap_or_default();
-    let prefix = if folder.is_empty() {
-        String::new()
-    } else {
-        format!("{folder}/")
-    };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "ComfyUI answers seconds with a fraction"
-    )]
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    #[expect(clippy::cast_precision_loss, reason = "ComfyUI answers seconds with a fraction")]
     let shown = |entry: &Entry| {
         json!({
             "name": entry.name.rsplit('/').next(), "path": format!("{prefix}{}", entry.name), "type": "file",
@@ -156,18 +144,10 @@ pub(super) async fn file(
 }
 
 fn free(files: &Files, at: &StorePath, saving: &Saving) -> Result<(), Trouble> {
-    if !saving.may_overwrite() && files.entry(at).is_ok() {
-        Err(Trouble::Exists)
-    } else {
-        Ok(())
-    }
+    if !saving.may_overwrite() && files.entry(at).is_ok() { Err(Trouble::Exists) } else { Ok(()) }
 }
 
 fn saved(files: &Files, at: &StorePath, name: &str, saving: &Saving) -> Result<Response, SeatTrouble> {
-    let answer = if saving.full_info.0 {
-        about(name, &files.entry(at)?)
-    } else {
-        json!(name)
-    };
+    let answer = if saving.full_info.0 { about(name, &files.entry(at)?) } else { json!(name) };
     Ok(Json(answer).into_response())
 }

@@ -28,15 +28,12 @@ pub(super) async fn file(
     caller: Caller,
     Query(which): Query<Which>,
 ) -> Result<Response, SeatTrouble> {
-    let filename = which
-        .filename
-        .filter(|name| !name.is_empty())
-        .ok_or(Trouble::NotFound)?;
+    let filename = which.filename.filter(|name| !name.is_empty()).ok_or(Trouble::NotFound)?;
     // ComfyUI lets a name say where it lies: `x.png [input]`.
-    let (filename, annotated) = match filename.rsplit_once(" [") {
-        Some((name, kind)) => (name.to_owned(), kind.strip_suffix(']').map(ToOwned::to_owned)),
-        None => (filename, None),
-    };
+    let said = ["input", "output", "temp"].into_iter().find_map(|kind| {
+        Some((filename.strip_suffix(&format!(" [{kind}]"))?.to_owned(), Some(kind.to_owned())))
+    });
+    let (filename, annotated) = said.unwrap_or((filename, None));
     let kind = annotated.or(which.kind).unwrap_or_else(|| "output".to_owned());
     let path = match kind.as_str() {
         "input" => input(&files, &caller, &which.subfolder, &filename).await?,
@@ -49,14 +46,8 @@ pub(super) async fn file(
     headers.insert(header::CONTENT_LENGTH, size.into());
     headers.insert(header::CONTENT_TYPE, safe_type(&filename));
     headers.insert(header::CONTENT_DISPOSITION, disposition(&filename));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
 }
 
@@ -66,11 +57,7 @@ async fn input(
     subfolder: &str,
     filename: &str,
 ) -> Result<StorePath, Trouble> {
-    let name = if subfolder.is_empty() {
-        filename.to_owned()
-    } else {
-        format!("{subfolder}/{filename}")
-    };
+    let name = if subfolder.is_empty() { filename.to_owned() } else { format!("{subfolder}/{filename}") };
     let input = files.input(&caller.name, &name).await?.ok_or(Trouble::NotFound)?;
     inputs::content_path(&caller.name, &input.sha256)
 }
@@ -85,16 +72,8 @@ async fn output(
 ) -> Result<StorePath, Trouble> {
     let (job, inner) = subfolder.split_once('/').unwrap_or((subfolder, ""));
     let id: JobId = job.parse()?;
-    let job = broker
-        .job(id)
-        .await?
-        .filter(|job| job.participant == caller.name)
-        .ok_or(Trouble::NotFound)?;
-    let rest = if inner.is_empty() {
-        filename.to_owned()
-    } else {
-        format!("{inner}/{filename}")
-    };
+    let job = broker.job(id).await?.filter(|job| job.participant == caller.name).ok_or(Trouble::NotFound)?;
+    let rest = if inner.is_empty() { filename.to_owned() } else { format!("{inner}/{filename}") };
     outputs::visible(&job, kind, &rest)
 }
 
@@ -102,19 +81,12 @@ async fn output(
 fn safe_type(filename: &str) -> HeaderValue {
     let guess = mime_guess::from_path(filename).first_or_octet_stream();
     let harmless = matches!(guess.type_().as_str(), "image" | "video" | "audio") && guess.subtype() != "svg";
-    let text = if harmless {
-        guess.essence_str()
-    } else {
-        "application/octet-stream"
-    };
+    let text = if harmless { guess.essence_str() } else { "application/octet-stream" };
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 fn disposition(filename: &str) -> HeaderValue {
-    let plain: String = filename
-        .chars()
-        .map(|c| if c == '"' || c.is_control() { '_' } else { c })
-        .collect();
+    let plain: String = filename.chars().map(|c| if c == '"' || c.is_control() { '_' } else { c }).collect();
     HeaderValue::from_bytes(format!("filename=\"{plain}\"").as_bytes())
         .unwrap_or(HeaderValue::from_static("attachment"))
 }

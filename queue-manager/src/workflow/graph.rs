@@ -49,21 +49,14 @@ impl<'a> Graph<'a> {
             }
             nodes.insert(id, node);
         }
-        if nodes.is_empty() {
-            Err(Refusal::NoOutputs)
-        } else {
-            Ok(Self { nodes })
-        }
+        if nodes.is_empty() { Err(Refusal::NoOutputs) } else { Ok(Self { nodes }) }
     }
 
     /// Every input whose value is a text: (node id, node, input name, text).
     pub fn texts(&self) -> impl Iterator<Item = (&str, &Node<'a>, &str, String)> {
         self.nodes.iter().flat_map(|(id, node)| {
             node.inputs.iter().filter_map(move |(input, value)| {
-                let text = value
-                    .get()
-                    .starts_with('"')
-                    .then(|| serde_json::from_str(value.get()).ok())??;
+                let text = value.get().starts_with('"').then(|| serde_json::from_str(value.get()).ok())??;
                 Some((id.as_str(), node, input.as_str(), text))
             })
         })

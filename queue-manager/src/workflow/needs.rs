@@ -7,20 +7,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::graph::Graph;
+use crate::capabilities::Known;
 use crate::problem::Trouble;
 
 /// Endings by which a text input is known to name a model file.
-const MODEL_ENDINGS: [&str; 9] = [
-    ".safetensors",
-    ".sft",
-    ".ckpt",
-    ".pt",
-    ".pth",
-    ".pt2",
-    ".bin",
-    ".gguf",
-    ".onnx",
-];
+const MODEL_ENDINGS: [&str; 9] =
+    [".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".pt2", ".bin", ".gguf", ".onnx"];
 
 /// Whether a text names a model file.
 #[must_use]
@@ -41,14 +33,10 @@ pub struct Requirements {
 impl Requirements {
     /// What a graph requires.
     #[must_use]
-    pub fn of(graph: &Graph<'_>) -> Self {
+    pub fn of(graph: &Graph<'_>, known: &Known) -> Self {
         Self {
             nodes: graph.nodes.values().map(|node| node.class().to_owned()).collect(),
-            models: graph
-                .texts()
-                .map(|(_, _, _, text)| text)
-                .filter(|text| is_model(text))
-                .collect(),
+            models: known.models_named(graph).map(|(_, _, _, model)| model).collect(),
         }
     }
 
@@ -59,10 +47,7 @@ impl Requirements {
     pub fn named(&self) -> Result<Needs, Trouble> {
         let json = serde_json::to_string(self)?;
         let digest = hex::encode(Sha256::digest(json.as_bytes()));
-        Ok(Needs {
-            id: digest[..16].parse()?,
-            json,
-        })
+        Ok(Needs { id: digest[..16].parse()?, json })
     }
 }
 
@@ -74,7 +59,7 @@ mod tests {
     fn the_same_classes_and_models_are_one_class_of_needs() {
         let needs = |json: &str| {
             let raw = serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
-            Requirements::of(&Graph::read(&raw).unwrap()).named().unwrap()
+            Requirements::of(&Graph::read(&raw).unwrap(), &Known::default()).named().unwrap()
         };
         let one = needs(
             r#"{"1":{"class_type":"B","inputs":{"x":1}},"2":{"class_type":"A","inputs":{"m":"a.ckpt"}}}"#,

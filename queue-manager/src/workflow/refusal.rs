@@ -44,6 +44,21 @@ pub enum Refusal {
         /// The model's name.
         model: String,
     },
+    /// A file that the participant did not upload.
+    #[error("Prompt outputs failed validation")]
+    UnknownFile {
+        /// The node.
+        node: String,
+        /// Its class.
+        class: String,
+        /// The input.
+        input: String,
+        /// The file's name.
+        name: String,
+    },
+    /// More uploaded files than the limit.
+    #[error("The workflow names more than {limit} uploaded files.", limit = queue_protocol::limits::INPUTS)]
+    TooManyInputs,
     /// No output node.
     #[error("Prompt has no outputs")]
     NoOutputs,
@@ -64,7 +79,8 @@ impl Refusal {
             Self::InvalidId => "invalid_prompt_id",
             Self::UiFormat => "workflow_format_ui",
             Self::NoClass { .. } | Self::UnknownClass { .. } => "missing_node_type",
-            Self::UnknownModel { .. } => "prompt_outputs_failed_validation",
+            Self::UnknownModel { .. } | Self::UnknownFile { .. } => "prompt_outputs_failed_validation",
+            Self::TooManyInputs => "too_many_inputs",
             Self::NoOutputs => "prompt_no_outputs",
             Self::TooManyNodes(_) => "too_many_nodes",
             Self::TooDeep => "too_deep",
@@ -74,23 +90,32 @@ impl Refusal {
     /// ComfyUI's `node_errors`, which frame the node in the editor.
     #[must_use]
     pub fn node_errors(&self) -> Value {
-        let Self::UnknownModel {
-            node,
-            class,
-            input,
-            model,
-        } = self
-        else {
-            return json!({});
+        let (node, class, input, value, kind, details) = match self {
+            Self::UnknownModel { node, class, input, model } => {
+                let details = format!("{input}: '{model}' is on no GPU of this workshop");
+                (node, class, input, model, ("value_not_in_list", "Value not in list"), details)
+            }
+            Self::UnknownFile { node, class, input, name } => {
+                let details = format!("{input} - '{name}' is none of your uploads");
+                (
+                    node,
+                    class,
+                    input,
+                    name,
+                    ("custom_validation_failed", "Custom validation failed for node"),
+                    details,
+                )
+            }
+            _ => return json!({}),
         };
         json!({ node: {
             "class_type": class,
             "dependent_outputs": [],
             "errors": [{
-                "type": "value_not_in_list",
-                "message": "Value not in list",
-                "details": format!("{input}: '{model}' is on no GPU of this workshop"),
-                "extra_info": {"input_name": input, "received_value": model},
+                "type": kind.0,
+                "message": kind.1,
+                "details": details,
+                "extra_info": {"input_name": input, "received_value": value},
             }],
         }})
     }

@@ -34,8 +34,7 @@ struct Fields<'a> {
     client_id: Option<String>,
     #[serde(borrow)]
     prompt_id: Option<&'a RawValue>,
-    #[serde(default)]
-    front: bool,
+    front: Option<bool>,
     #[serde(borrow)]
     extra_data: Option<&'a RawValue>,
 }
@@ -62,29 +61,26 @@ impl<'a> PromptRequest<'a> {
     /// [`Trouble::BadRequest`] when it is no JSON object, [`Trouble::Workflow`] when it is no workflow.
     pub fn read(body: &'a [u8]) -> Result<Self, Trouble> {
         let fields: Fields<'a> = serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
-                Trouble::Workflow(Refusal::NoPrompt)
-            } else {
-                error.into()
-            }
+            if error.is_data() { Trouble::Workflow(Refusal::NoPrompt) } else { error.into() }
         })?;
         let prompt = fields.prompt.ok_or(Trouble::Workflow(Refusal::NoPrompt))?;
         let id = match fields.prompt_id.map(RawValue::get) {
             None | Some("null") => JobId::random(),
             Some(text) => serde_json::from_str(text).map_err(|_| Trouble::Workflow(Refusal::InvalidId))?,
         };
-        let extra = fields
-            .extra_data
-            .and_then(|data| serde_json::from_str::<ExtraData>(data.get()).ok());
+        let workflow = match fields.extra_data.map(RawValue::get) {
+            None | Some("null") => None,
+            Some(text) if text.starts_with('{') => {
+                let extra: ExtraData = serde_json::from_str(text).unwrap_or_default();
+                extra.extra_pnginfo.and_then(|info| info.workflow).and_then(|workflow| workflow.id)
+            }
+            Some(_) => return Err(Trouble::BadRequest("extra_data must be an object.".to_owned())),
+        };
         Ok(Self {
             id,
             client: fields.client_id.and_then(|text| text.parse().ok()),
-            front: fields.front,
-            workflow: extra
-                .unwrap_or_default()
-                .extra_pnginfo
-                .and_then(|info| info.workflow)
-                .and_then(|w| w.id),
+            front: fields.front.unwrap_or_default(),
+            workflow,
             graph: Graph::read(prompt).map_err(Trouble::Workflow)?,
         })
     }
@@ -104,10 +100,7 @@ pub fn checked(body: &[u8]) -> Result<Vec<u8>, Trouble> {
     }
     type Object = serde_json::Map<String, serde_json::Value>;
     let mut request: Object = serde_json::from_slice(body)?;
-    if let Some(extra) = request
-        .get_mut("extra_data")
-        .and_then(serde_json::Value::as_object_mut)
-    {
+    if let Some(extra) = request.get_mut("extra_data").and_then(serde_json::Value::as_object_mut) {
         for key in SECRETS {
             extra.remove(key);
         }
@@ -143,18 +136,11 @@ mod tests {
         assert_eq!(code("[1]"), "no_prompt");
         assert_eq!(code("{}"), "no_prompt");
         assert_eq!(code(r#"{"prompt":{}}"#), "prompt_no_outputs");
-        assert_eq!(
-            code(r#"{"prompt":{"nodes":[],"links":[]}}"#),
-            "workflow_format_ui"
-        );
+        assert_eq!(code(r#"{"prompt":{"nodes":[],"links":[]}}"#), "workflow_format_ui");
         assert_eq!(code(r#"{"prompt":{"1":{"inputs":{}}}}"#), "missing_node_type");
-        assert_eq!(
-            code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#),
-            "invalid_prompt_id"
-        );
-        assert_eq!(
-            code(r#"{"prompt":{"1":{"class_type":"A","inputs":{"a":["2",0]}}}}"#),
-            "accepted"
-        );
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#), "invalid_prompt_id");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":"x"}"#), "bad_request");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":null,"front":null}"#), "accepted");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A","inputs":{"a":["2",0]}}}}"#), "accepted");
     }
 }

@@ -7,6 +7,7 @@ use queue_protocol::{AccountName, FileHash, JobId, Lane, limits};
 use sha2::{Digest, Sha256};
 
 use super::needs::Requirements;
+use super::refusal::Refusal;
 use super::request::{PromptRequest, checked};
 use crate::capabilities::{Capabilities, Known};
 use crate::files::{Files, outputs};
@@ -55,9 +56,7 @@ impl Door {
         let body_hash: FileHash = hex::encode(Sha256::digest(&body)).parse()?;
         let large = body.len() > limits::BODY_IN_REDIS;
         if large {
-            self.files
-                .write(&outputs::body_path(participant, &body_hash)?, body.clone())
-                .await?;
+            self.files.write(&outputs::body_path(participant, &body_hash)?, body.clone()).await?;
         }
         let submitted = self
             .broker
@@ -67,11 +66,7 @@ impl Door {
                 lane,
                 needs: &needs,
                 body_hash: &body_hash,
-                body: if large {
-                    Body::Stored(body.len())
-                } else {
-                    Body::Inline(&body)
-                },
+                body: if large { Body::Stored(body.len()) } else { Body::Inline(&body) },
                 client: request.client.as_ref(),
                 front: request.front,
                 workflow: request.workflow.as_deref(),
@@ -81,7 +76,8 @@ impl Door {
         answer(request.id, submitted)
     }
 
-    /// Binds each name of an uploaded file to the content it has now.
+    /// Binds each name of an uploaded file to the content it has now. A name that is none of the participant's own
+    /// uploads is refused: on the worker it would open whatever lies there under that name, which is everybody's.
     async fn bind_inputs(
         &self,
         participant: &AccountName,
@@ -90,37 +86,39 @@ impl Door {
     ) -> Result<Vec<BoundInput>, Trouble> {
         let mut bound = Vec::new();
         for (id, node, input, text) in request.graph.texts() {
-            if !known.takes_upload(node.class(), input) {
+            let takes_upload = known.takes_upload(node.class(), input);
+            if !takes_upload && !names_a_workers_folder(&text) {
                 continue;
             }
             let name = text.strip_suffix(" [input]").unwrap_or(&text);
-            // A name nobody uploaded is the worker's to refuse: its own folder may hold an example of that name.
-            if let Ok(Some(file)) = self.files.input(participant, name).await {
-                bound.push(BoundInput {
-                    node: id.to_owned(),
-                    input: input.to_owned(),
-                    name: text,
-                    sha256: file.sha256,
-                    size: file.size,
-                });
-            }
+            let own =
+                if takes_upload { self.files.input(participant, name).await.ok().flatten() } else { None };
+            let Some(file) = own else {
+                let (node, class) = (id.to_owned(), node.class().to_owned());
+                let refusal = Refusal::UnknownFile { node, class, input: input.to_owned(), name: text };
+                return Err(Trouble::Workflow(refusal));
+            };
+            bound.push(BoundInput {
+                node: id.to_owned(),
+                input: input.to_owned(),
+                name: text,
+                sha256: file.sha256,
+                size: file.size,
+            });
         }
-        Ok(bound)
+        if bound.len() > limits::INPUTS { Err(Trouble::Workflow(Refusal::TooManyInputs)) } else { Ok(bound) }
     }
+}
+
+/// Texts that ComfyUI's loaders read as a file in a folder that all jobs of a worker share.
+fn names_a_workers_folder(text: &str) -> bool {
+    text.ends_with(" [output]") || text.ends_with(" [temp]") || text.starts_with("atelier/")
 }
 
 fn answer(id: JobId, submitted: Submitted) -> Result<Accepted, Trouble> {
     match submitted {
-        Submitted::Accepted(number) => Ok(Accepted {
-            id,
-            number,
-            repeated: false,
-        }),
-        Submitted::Repeated(_) => Ok(Accepted {
-            id,
-            number: 0,
-            repeated: true,
-        }),
+        Submitted::Accepted(number) => Ok(Accepted { id, number, repeated: false }),
+        Submitted::Repeated(_) => Ok(Accepted { id, number: 0, repeated: true }),
         Submitted::Conflict => Err(Trouble::IdTaken),
         Submitted::FullParticipant(waiting) => Err(Trouble::LineFull(format!(
             "You already have {waiting} jobs waiting, which is the limit. Cancel some or wait."

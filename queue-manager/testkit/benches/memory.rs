@@ -40,7 +40,11 @@ async fn main() -> anyhow::Result<()> {
         let feed = client.get(format!("{}/api/v1/events", workshop.front));
         feeds.push(feed.bearer_auth(token.as_str().unwrap_or_default()).send().await?.error_for_status()?);
     }
-    println!("right after {PEOPLE} sign-ins at once, {} feeds open: {} KiB", feeds.len(), resident_kib(&workshop)?);
+    println!(
+        "right after {PEOPLE} sign-ins at once, {} feeds open: {} KiB",
+        feeds.len(),
+        resident_kib(&workshop)?
+    );
     tokio::time::sleep(LATER).await;
     println!("{} s later, {} feeds open: {} KiB", LATER.as_secs(), feeds.len(), resident_kib(&workshop)?);
     Ok(())

@@ -34,17 +34,10 @@ impl Driver {
             .context("apt-get install chromium chromium-driver")?;
         let url = format!("http://127.0.0.1:{port}");
         until("chromedriver", PATIENCE, async || {
-            Ok(reqwest::get(format!("{url}/status"))
-                .await?
-                .status()
-                .is_success()
-                .then_some(()))
+            Ok(reqwest::get(format!("{url}/status")).await?.status().is_success().then_some(()))
         })
         .await?;
-        Ok(Self {
-            _process: process,
-            url,
-        })
+        Ok(Self { _process: process, url })
     }
 
     /// A new browser of a window size.
@@ -90,16 +83,8 @@ impl Browser {
     pub async fn sign_in(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
         self.page.goto(&format!("{base}/sign-in")).await?;
         self.page.find(Locator::Id("name")).await?.send_keys(name).await?;
-        self.page
-            .find(Locator::Id("password"))
-            .await?
-            .send_keys(password)
-            .await?;
-        self.page
-            .find(Locator::Css("button[type=submit]"))
-            .await?
-            .click()
-            .await?;
+        self.page.find(Locator::Id("password")).await?.send_keys(password).await?;
+        self.page.find(Locator::Css("button[type=submit]")).await?.click().await?;
         Ok(())
     }
 

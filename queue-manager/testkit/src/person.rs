@@ -26,33 +26,20 @@ impl Person {
     /// At `base` (`http://host:port`).
     #[must_use]
     pub fn new(base: &str, name: &str, password: &str) -> Self {
-        let http = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap_or_default();
-        Self {
-            http,
-            base: base.to_owned(),
-            name: name.to_owned(),
-            password: password.to_owned(),
-        }
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
+        Self { http, base: base.to_owned(), name: name.to_owned(), password: password.to_owned() }
     }
 
     /// The same person at another address.
     #[must_use]
     pub fn at(&self, base: &str) -> Self {
-        Self {
-            base: base.to_owned(),
-            ..self.clone()
-        }
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     /// A request with their name and password.
     #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.base))
-            .basic_auth(&self.name, Some(&self.password))
+        self.http.request(method, format!("{}{path}", self.base)).basic_auth(&self.name, Some(&self.password))
     }
 
     /// GET.
@@ -85,9 +72,7 @@ impl Person {
     /// When it is not accepted.
     pub async fn submit(&self, graph: &Value) -> anyhow::Result<String> {
         let info = json!({"extra_pnginfo": {"workflow": {"id": format!("workflow-of-{}", self.name)}}});
-        let answer = self
-            .post("/api/v1/jobs", &json!({"workflow": graph, "extra_data": info}))
-            .await?;
+        let answer = self.post("/api/v1/jobs", &json!({"workflow": graph, "extra_data": info})).await?;
         let status = answer.status();
         let body: Value = answer.json().await?;
         ensure!(status == 201, "{status}: {body}");
@@ -99,12 +84,7 @@ impl Person {
     /// # Errors
     /// When it is not theirs.
     pub async fn job(&self, id: &str) -> anyhow::Result<Value> {
-        Ok(self
-            .get(&format!("/api/v1/jobs/{id}"))
-            .await?
-            .error_for_status()?
-            .json()
-            .await?)
+        Ok(self.get(&format!("/api/v1/jobs/{id}")).await?.error_for_status()?.json().await?)
     }
 
     /// Waits until a job is in a state.
@@ -113,10 +93,8 @@ impl Person {
     /// When that takes more than a minute.
     pub async fn wait_for(&self, id: &str, state: &str) -> anyhow::Result<Value> {
         let what = format!("job {id} of {} to be {state}", self.name);
-        until(&what, PATIENCE, async || {
-            Ok(Some(self.job(id).await?).filter(|job| job["state"] == state))
-        })
-        .await
+        until(&what, PATIENCE, async || Ok(Some(self.job(id).await?).filter(|job| job["state"] == state)))
+            .await
     }
 
     /// The bytes of a job's `n`th file.

@@ -24,10 +24,7 @@ pub fn free_port() -> anyhow::Result<u16> {
 /// When it was not built.
 pub fn our_program(name: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .context("a test runs in target/PROFILE/deps")?;
+    let folder = test.ancestors().nth(2).context("a test runs in target/PROFILE/deps")?;
     let path = folder.join(name);
     if !path.exists() {
         bail!(
@@ -65,10 +62,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
-        Ok(Self {
-            child,
-            log: log.to_owned(),
-        })
+        Ok(Self { child, log: log.to_owned() })
     }
 
     /// Everything it printed.
@@ -88,11 +82,7 @@ impl Process {
     /// # Errors
     /// When it is gone already.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(kill_process(id.context("it ended already")?, signal)?)
     }
 
@@ -111,8 +101,6 @@ impl Process {
     pub async fn stop(&mut self) -> anyhow::Result<Option<i32>> {
         self.signal(Signal::TERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
-        Ok(ended
-            .with_context(|| format!("did not stop within 20 s:\n{}", self.output()))??
-            .code())
+        Ok(ended.with_context(|| format!("did not stop within 20 s:\n{}", self.output()))??.code())
     }
 }

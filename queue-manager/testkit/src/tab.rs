@@ -32,23 +32,14 @@ impl Tab {
         let query = client.map(|id| format!("?clientId={id}")).unwrap_or_default();
         let url = format!("{}/{name}/ws{query}", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
-        let basic = reqwest::Client::new()
-            .get("http://localhost")
-            .basic_auth(name, Some(password))
-            .build()?;
+        let basic =
+            reqwest::Client::new().get("http://localhost").basic_auth(name, Some(password)).build()?;
         let authorization = basic.headers().get("authorization").context("an authorization")?;
-        request
-            .headers_mut()
-            .insert("authorization", authorization.clone());
+        request.headers_mut().insert("authorization", authorization.clone());
         let (mut socket, _) = connect_async(request).await?;
         let flags = json!({"type": "feature_flags", "data": {"supports_preview_metadata": true}});
         socket.send(Message::Text(flags.to_string().into())).await?;
-        let mut tab = Self {
-            socket,
-            sid: String::new(),
-            heard: Vec::new(),
-            previews: Vec::new(),
-        };
+        let mut tab = Self { socket, sid: String::new(), heard: Vec::new(), previews: Vec::new() };
         let first = tab.next().await?;
         tab.sid = first["data"]["sid"].as_str().context("a session id")?.to_owned();
         Ok(tab)
@@ -60,9 +51,7 @@ impl Tab {
     /// When the socket closes or nothing comes for a minute.
     pub async fn next(&mut self) -> anyhow::Result<Value> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next())
-                .await
-                .context("silence")?;
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("silence")?;
             match message.transpose()? {
                 Some(Message::Text(text)) => {
                     let value: Value = serde_json::from_str(&text)?;
@@ -102,16 +91,8 @@ impl Tab {
     #[must_use]
     pub fn story(&self, job: &str) -> Vec<&str> {
         let about = |message: &&Value| message["data"]["prompt_id"] == job;
-        let kind = |message: &'_ Value| {
-            message["type"]
-                .as_str()
-                .is_some_and(|kind| !kind.starts_with("progress"))
-        };
-        self.heard
-            .iter()
-            .filter(about)
-            .filter(|m| kind(m))
-            .filter_map(|m| m["type"].as_str())
-            .collect()
+        let kind =
+            |message: &'_ Value| message["type"].as_str().is_some_and(|kind| !kind.starts_with("progress"));
+        self.heard.iter().filter(about).filter(|m| kind(m)).filter_map(|m| m["type"].as_str()).collect()
     }
 }

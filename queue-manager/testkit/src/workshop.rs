@@ -79,23 +79,13 @@ impl Workshop {
 
     pub(crate) async fn make_people(&mut self, number: usize) -> anyhow::Result<()> {
         let names: Vec<_> = (1..=number).map(|n| format!("user{n:03}")).collect();
-        for (role, names) in [
-            ("participant", names),
-            ("instructor", vec!["instructor".to_owned()]),
-        ] {
+        for (role, names) in [("participant", names), ("instructor", vec!["instructor".to_owned()])] {
             let mut command = self.program("queue-manager")?;
-            let output = command
-                .args(["user", "add", "--role", role])
-                .args(&names)
-                .output()
-                .await?;
+            let output = command.args(["user", "add", "--role", role]).args(&names).output().await?;
             let made: Vec<Value> = serde_json::from_slice(&output.stdout)
                 .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            self.people.extend(
-                made.iter()
-                    .map(|one| (text(&one["name"]), text(&one["password"]))),
-            );
+            self.people.extend(made.iter().map(|one| (text(&one["name"]), text(&one["password"]))));
         }
         Ok(())
     }
@@ -129,20 +119,14 @@ impl Workshop {
         self.comfyui_urls.push(format!("http://127.0.0.1:{port}"));
         self.comfyuis.push(comfyui);
         let name = format!("gpu-{n}");
-        let token = self
-            .program("queue-manager")?
-            .args(["token", "issue", &name])
-            .output()
-            .await?;
+        let token = self.program("queue-manager")?.args(["token", "issue", &name]).output().await?;
         std::fs::write(self.folder.path().join(format!("{name}.token")), token.stdout)?;
         let worker = self.start_worker(n)?;
         self.workers.push(worker);
         let active = n as u64;
         until("a worker", UP, async || {
-            let status: Value = reqwest::get(format!("{}/api/queue/status", self.direct))
-                .await?
-                .json()
-                .await?;
+            let status: Value =
+                reqwest::get(format!("{}/api/queue/status", self.direct)).await?.json().await?;
             Ok((status["active_workers"] == active).then_some(()))
         })
         .await
@@ -152,14 +136,8 @@ impl Workshop {
     fn start_worker(&self, n: usize) -> anyhow::Result<Process> {
         let mut worker = self.program("worker")?;
         worker
-            .env(
-                "ATELIER_WORKER_TOKEN_FILE",
-                self.folder.path().join(format!("gpu-{n}.token")),
-            )
-            .env(
-                "ATELIER_WORKER_CACHE",
-                self.folder.path().join(format!("worker-{n}")),
-            )
+            .env("ATELIER_WORKER_TOKEN_FILE", self.folder.path().join(format!("gpu-{n}.token")))
+            .env("ATELIER_WORKER_CACHE", self.folder.path().join(format!("worker-{n}")))
             .env("ATELIER_COMFYUI_URL", &self.comfyui_urls[n - 1]);
         self.run(&format!("worker-{n}"), worker)
     }
@@ -192,17 +170,9 @@ impl Workshop {
             .env("ATELIER_ADMIN_PORT", admin_port.to_string())
             .output()
             .await?;
-        ensure!(
-            rendered.status.success(),
-            "{}",
-            String::from_utf8_lossy(&rendered.stderr)
-        );
+        ensure!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
         let mut nginx = Command::new("nginx");
-        nginx
-            .arg("-c")
-            .arg(folder.join("nginx.conf"))
-            .arg("-e")
-            .arg(folder.join("error.log"));
+        nginx.arg("-c").arg(folder.join("nginx.conf")).arg("-e").arg(folder.join("error.log"));
         // One process, so that it ends with the test.
         nginx.args(["-g", "daemon off; master_process off;"]);
         self.around.push(self.run("nginx", nginx)?);
@@ -211,10 +181,7 @@ impl Workshop {
             self.admin = Some(format!("http://127.0.0.1:{admin_port}"));
         }
         let url = format!("{}/healthz", self.front);
-        until("nginx", UP, async || {
-            Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
-        })
-        .await
+        until("nginx", UP, async || Ok(reqwest::get(&url).await?.status().is_success().then_some(()))).await
     }
 
     /// Tells the simulated ComfyUI of worker `n` how to behave (`POST /simulation`).
@@ -223,12 +190,7 @@ impl Workshop {
     /// When it does not take it.
     pub async fn simulate(&self, n: usize, behaviour: &Value) -> anyhow::Result<()> {
         let url = format!("{}/simulation", self.comfyui_urls[n - 1]);
-        Client::new()
-            .post(url)
-            .json(behaviour)
-            .send()
-            .await?
-            .error_for_status()?;
+        Client::new().post(url).json(behaviour).send().await?.error_for_status()?;
         Ok(())
     }
 
@@ -237,10 +199,7 @@ impl Workshop {
     /// # Errors
     /// When it does not answer.
     pub async fn ask_comfyui(&self, n: usize, path: &str) -> anyhow::Result<Value> {
-        Ok(reqwest::get(format!("{}{path}", self.comfyui_urls[n - 1]))
-            .await?
-            .json()
-            .await?)
+        Ok(reqwest::get(format!("{}{path}", self.comfyui_urls[n - 1])).await?.json().await?)
     }
 
     /// kill -9 of the private redis-server.
@@ -249,10 +208,7 @@ impl Workshop {
     /// When it does not say who it is.
     pub async fn kill_redis(&self) -> anyhow::Result<()> {
         let info = self.redis(&["info", "server"]).await?;
-        let pid = info
-            .lines()
-            .find_map(|line| line.strip_prefix("process_id:"))
-            .context("no process_id")?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).context("no process_id")?;
         let pid = rustix::process::Pid::from_raw(pid.trim().parse()?).context("no pid")?;
         Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
     }
@@ -274,16 +230,8 @@ impl Workshop {
     /// Everything all parts printed, for a failing test and for a hunt for secrets.
     #[must_use]
     pub fn logs(&self) -> String {
-        let parts = self
-            .workers
-            .iter()
-            .chain(&self.comfyuis)
-            .chain(&self.around)
-            .map(Process::output);
-        std::iter::once(self.queue_manager.output())
-            .chain(parts)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let parts = self.workers.iter().chain(&self.comfyuis).chain(&self.around).map(Process::output);
+        std::iter::once(self.queue_manager.output()).chain(parts).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -82,9 +82,7 @@ impl Comfyui {
             comfyui_version: stats.system.comfyui_version,
             gpu: device.map_or_else(String::new, |device| device.name.clone()),
             vram_total: device.map_or(0, |device| device.vram_total),
-            object_info_hash: hash
-                .parse()
-                .map_err(|_| ComfyuiError::Unexpected("no hash".to_owned()))?,
+            object_info_hash: hash.parse().map_err(|_| ComfyuiError::Unexpected("no hash".to_owned()))?,
             object_info,
             output_classes,
         })

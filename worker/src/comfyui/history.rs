@@ -59,22 +59,13 @@ impl Entry {
         if self.status.status_str == "success" {
             return Verdict::Success;
         }
-        let find = |kind: &str| {
-            self.status
-                .messages
-                .iter()
-                .find(|(event, _)| event == kind)
-                .map(|(_, data)| data)
-        };
+        let find =
+            |kind: &str| self.status.messages.iter().find(|(event, _)| event == kind).map(|(_, data)| data);
         match (find("execution_error"), find("execution_interrupted")) {
             (Some(data), _) => {
                 let error: JobError = serde_json::from_value(data.clone()).unwrap_or_default();
                 let out_of_memory = error.exception_type.contains("OutOfMemory");
-                let kind = if out_of_memory {
-                    FailureKind::OutOfMemory
-                } else {
-                    FailureKind::Run
-                };
+                let kind = if out_of_memory { FailureKind::OutOfMemory } else { FailureKind::Run };
                 Verdict::Failure(kind, error)
             }
             _ => Verdict::Failure(FailureKind::Interrupted, JobError::default()),
@@ -97,14 +88,9 @@ mod tests {
             r#"[["execution_start",{}],["execution_error",{"node_id":"3","node_type":"KSampler",
                 "exception_type":"torch.OutOfMemoryError","exception_message":"Allocation on device","traceback":[]}]]"#,
         );
-        let Verdict::Failure(kind, error) = oom.verdict() else {
-            panic!("a failure")
-        };
+        let Verdict::Failure(kind, error) = oom.verdict() else { panic!("a failure") };
         assert_eq!((kind, error.node_id.as_str()), (FailureKind::OutOfMemory, "3"));
         let stopped = entry(r#"[["execution_start",{}],["execution_interrupted",{"node_id":"3"}]]"#);
-        assert!(matches!(
-            stopped.verdict(),
-            Verdict::Failure(FailureKind::Interrupted, _)
-        ));
+        assert!(matches!(stopped.verdict(), Verdict::Failure(FailureKind::Interrupted, _)));
     }
 }

@@ -50,6 +50,7 @@ pub enum Whereabouts {
 #[derive(Clone)]
 pub struct Comfyui {
     http: Client,
+    patient: Client,
     base: String,
 }
 
@@ -76,15 +77,11 @@ impl Comfyui {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(base: &str) -> Result<Self, ComfyuiError> {
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(2))
-            .read_timeout(Duration::from_secs(30))
-            .no_proxy()
-            .build()?;
-        Ok(Self {
-            http,
-            base: base.to_owned(),
-        })
+        let builder = || Client::builder().connect_timeout(Duration::from_secs(2)).no_proxy();
+        let http = builder().read_timeout(Duration::from_secs(30)).build()?;
+        // A read timeout runs while a large upload is still being sent, and while a large graph is being checked.
+        let patient = builder().timeout(Duration::from_secs(600)).build()?;
+        Ok(Self { http, patient, base: base.to_owned() })
     }
 
     fn url(&self, path: &str) -> String {
@@ -98,21 +95,11 @@ impl Comfyui {
     }
 
     async fn get(&self, path: &str) -> Result<Response, ComfyuiError> {
-        Ok(self
-            .http
-            .get(self.url(path))
-            .timeout(Duration::from_secs(10))
-            .send()
-            .await?
-            .error_for_status()?)
+        Ok(self.http.get(self.url(path)).timeout(Duration::from_secs(10)).send().await?.error_for_status()?)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<(), ComfyuiError> {
-        let request = self
-            .http
-            .post(self.url(path))
-            .timeout(Duration::from_secs(10))
-            .json(body);
+        let request = self.http.post(self.url(path)).timeout(Duration::from_secs(10)).json(body);
         request.send().await?.error_for_status()?;
         Ok(())
     }
@@ -122,7 +109,7 @@ impl Comfyui {
     /// # Errors
     /// [`ComfyuiError::Refused`] with ComfyUI's own words when it does not accept the graph.
     pub async fn prompt(&self, body: &Value) -> Result<(), ComfyuiError> {
-        let answer = self.http.post(self.url("/prompt")).json(body).send().await?;
+        let answer = self.patient.post(self.url("/prompt")).json(body).send().await?;
         match answer.status() {
             StatusCode::OK => Ok(()),
             StatusCode::BAD_REQUEST => Err(ComfyuiError::Refused(answer.json().await?)),
@@ -137,16 +124,9 @@ impl Comfyui {
     pub async fn whereabouts(&self, id: JobId) -> Result<Whereabouts, ComfyuiError> {
         let queue: Queue = self.get("/queue").await?.json().await?;
         let id = id.to_string();
-        let listed = queue
-            .queue_running
-            .iter()
-            .chain(&queue.queue_pending)
-            .any(|item| item[1] == id.as_str());
-        Ok(if listed {
-            Whereabouts::Queued
-        } else {
-            Whereabouts::Absent
-        })
+        let listed =
+            queue.queue_running.iter().chain(&queue.queue_pending).any(|item| item[1] == id.as_str());
+        Ok(if listed { Whereabouts::Queued } else { Whereabouts::Absent })
     }
 
     /// Whether it runs or holds nothing at all.
@@ -180,18 +160,8 @@ impl Comfyui {
     /// # Errors
     /// When there is no such file.
     pub async fn file(&self, name: &FileName) -> Result<Body, ComfyuiError> {
-        let query = [
-            ("filename", &name.filename),
-            ("subfolder", &name.subfolder),
-            ("type", &name.kind),
-        ];
-        let answer = self
-            .http
-            .get(self.url("/view"))
-            .query(&query)
-            .send()
-            .await?
-            .error_for_status()?;
+        let query = [("filename", &name.filename), ("subfolder", &name.subfolder), ("type", &name.kind)];
+        let answer = self.http.get(self.url("/view")).query(&query).send().await?.error_for_status()?;
         Ok(Body::wrap_stream(answer.bytes_stream()))
     }
 
@@ -205,12 +175,7 @@ impl Comfyui {
             .text("subfolder", subfolder.to_owned())
             .text("type", "input")
             .text("overwrite", "true");
-        self.http
-            .post(self.url("/upload/image"))
-            .multipart(form)
-            .send()
-            .await?
-            .error_for_status()?;
+        self.patient.post(self.url("/upload/image")).multipart(form).send().await?.error_for_status()?;
         Ok(())
     }
 }

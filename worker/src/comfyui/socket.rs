@@ -12,6 +12,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::Comfyui;
 
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// A ComfyUI that accepts a connection and says nothing must not hold up a job.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +34,15 @@ impl JobSocket {
     /// Opens it before the prompt is posted, so that no message is missed. When ComfyUI does not answer, it is opened by
     /// [`JobSocket::next`].
     pub async fn open(comfyui: &Comfyui, job: JobId) -> Self {
-        let mut socket = Self {
-            url: comfyui.socket_url(job),
-            socket: None,
-        };
+        let mut socket = Self { url: comfyui.socket_url(job), socket: None };
         socket.connect().await;
         socket
     }
 
     async fn connect(&mut self) {
         self.socket = None;
-        let Ok((mut socket, _)) = connect_async(&self.url).await else {
-            return;
-        };
+        let connecting = tokio::time::timeout(PATIENCE, connect_async(&self.url));
+        let Ok(Ok((mut socket, _))) = connecting.await else { return };
         // The first thing said; without it previews come without their node.
         let flags = r#"{"type":"feature_flags","data":{"supports_preview_metadata":true}}"#;
         if socket.send(Message::Text(flags.into())).await.is_ok() {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use queue_protocol::JobId;
@@ -11,35 +12,69 @@ use reqwest::Body;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
-use super::{Surroundings, Trouble};
+use super::{Orders, Surroundings, Trouble, orders};
 use crate::comfyui::FileName;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 fn local(path: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
     move |error| Trouble::Files(format!("{}: {error}", path.display()))
 }
 
+/// Moves one job's files. A queue-manager that is away is waited for, as long as the claim lives: a finished film must
+/// not fail because of a restart.
+pub(super) struct Mover {
+    pub(super) with: Surroundings,
+    pub(super) lease: HeldLease,
+    pub(super) heard: orders::Receiver<Orders>,
+}
+
+impl Mover {
+    /// For one file: what to do when moving it did not work.
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience { mover: self, pause: FIRST_PAUSE }
+    }
+}
+
+/// How long to wait for the queue-manager.
+pub(super) struct Patience<'a> {
+    mover: &'a Mover,
+    pause: Duration,
+}
+
+impl Patience<'_> {
+    /// Returns when it is time to try again; any other trouble, and the end of the claim, goes back.
+    pub(super) async fn bear(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        let Trouble::QueueManagerAway(why) = trouble else { return Err(trouble) };
+        if *self.mover.heard.borrow() == Orders::Abandon {
+            return Err(Trouble::Abandoned);
+        }
+        tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits for the queue-manager");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
 /// Fetches what the graph names (once per content), gives it to ComfyUI under a name of ours, and puts that name into
 /// the graph.
-pub(super) async fn place_inputs(
-    with: &Surroundings,
-    lease: HeldLease,
-    offer: &Offer,
-    body: &mut Value,
-) -> Result<(), Trouble> {
+pub(super) async fn place_inputs(mover: &Mover, offer: &Offer, body: &mut Value) -> Result<(), Trouble> {
+    let (with, lease) = (&mover.with, mover.lease);
     for input in &offer.inputs {
-        let path = fetch(with, lease, input).await?;
-        let ending = Path::new(input.name.trim_end_matches(" [input]"))
-            .extension()
-            .and_then(|e| e.to_str());
-        let name = ending.map_or_else(
-            || input.sha256.to_string(),
-            |ending| format!("{}.{ending}", input.sha256),
-        );
+        let mut patience = mover.patience();
+        let path = loop {
+            match fetch(with, lease, input).await {
+                Ok(path) => break path,
+                Err(trouble) => patience.bear(trouble).await?,
+            }
+        };
+        let ending = Path::new(input.name.trim_end_matches(" [input]")).extension().and_then(|e| e.to_str());
+        let name =
+            ending.map_or_else(|| input.sha256.to_string(), |ending| format!("{}.{ending}", input.sha256));
         let folder = format!("atelier/{}", offer.participant);
         let file = tokio::fs::File::open(&path).await.map_err(local(&path))?;
-        with.comfyui
-            .upload(&folder, &name, Body::wrap_stream(ReaderStream::new(file)))
-            .await?;
+        with.comfyui.upload(&folder, &name, Body::wrap_stream(ReaderStream::new(file))).await?;
         body["prompt"][&input.node]["inputs"][&input.input] = json!(format!("{folder}/{name}"));
     }
     Ok(())
@@ -47,9 +82,7 @@ pub(super) async fn place_inputs(
 
 async fn fetch(with: &Surroundings, lease: HeldLease, input: &BoundInput) -> Result<PathBuf, Trouble> {
     let path = with.cache.join(input.sha256.as_str());
-    let there = tokio::fs::metadata(&path)
-        .await
-        .is_ok_and(|about| about.len() == input.size);
+    let there = tokio::fs::metadata(&path).await.is_ok_and(|about| about.len() == input.size);
     if !there {
         // Beside its place, then moved there: a fetch that was cut leaves no wrong file.
         let arriving = with.cache.join(format!("{}.arriving", lease.token));
@@ -66,11 +99,11 @@ pub(super) struct Moved(HashMap<FileName, String>);
 /// Stores every file that a node's output names and names it as the job's own. Answers how many of them were not
 /// stored before.
 pub(super) async fn move_outputs(
-    with: &Surroundings,
-    lease: HeldLease,
+    mover: &Mover,
     moved: &mut Moved,
     output: &mut Value,
 ) -> Result<usize, Trouble> {
+    let (with, lease) = (&mover.with, mover.lease);
     let mut references = Vec::new();
     find_references(output, &mut references);
     let mut fresh = 0;
@@ -79,10 +112,11 @@ pub(super) async fn move_outputs(
             continue;
         };
         if !moved.0.contains_key(&name) {
-            store(with, lease, &name).await?;
-            moved
-                .0
-                .insert(name.clone(), own_folder(lease.job, &name.subfolder));
+            let mut patience = mover.patience();
+            while let Err(trouble) = store(with, lease, &name).await {
+                patience.bear(trouble).await?;
+            }
+            moved.0.insert(name.clone(), own_folder(lease.job, &name.subfolder));
             fresh += 1;
         }
         reference["subfolder"] = json!(moved.0[&name]);
@@ -91,11 +125,7 @@ pub(super) async fn move_outputs(
 }
 
 fn own_folder(job: JobId, subfolder: &str) -> String {
-    if subfolder.is_empty() {
-        job.to_string()
-    } else {
-        format!("{job}/{subfolder}")
-    }
+    if subfolder.is_empty() { job.to_string() } else { format!("{job}/{subfolder}") }
 }
 
 async fn store(with: &Surroundings, lease: HeldLease, name: &FileName) -> Result<(), Trouble> {
@@ -146,10 +176,7 @@ mod tests {
         });
         let mut found = Vec::new();
         find_references(&mut output, &mut found);
-        let names: Vec<_> = found
-            .iter()
-            .map(|value| file_name(value).unwrap().filename)
-            .collect();
+        let names: Vec<_> = found.iter().map(|value| file_name(value).unwrap().filename).collect();
         assert_eq!(names, ["a.png", "b.mp4"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use queue_protocol::limits;
 use queue_protocol::link::{HeldLease, JobError, JobResult};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -25,14 +26,15 @@ fn now_ms() -> u64 {
 }
 
 impl Messages<'_> {
-    /// A message as ComfyUI sent it, byte for byte.
+    /// A message as ComfyUI sent it, byte for byte. One that the link cannot carry is left out: the job's end and its
+    /// files do not depend on it.
     pub(super) fn pass_on(&self, kind: &str, text: String) {
+        if text.len() > limits::MESSAGE {
+            tracing::warn!(job.id = %self.lease.job, kind, bytes = text.len(), "a message is too large to be passed on");
+            return;
+        }
         if let Ok(frame) = RawValue::from_string(text) {
-            self.outbox.push(Waiting {
-                lease: self.lease,
-                kind: kind.to_owned(),
-                frame,
-            });
+            self.outbox.push(Waiting { lease: self.lease, kind: kind.to_owned(), frame });
         }
     }
 
@@ -44,10 +46,7 @@ impl Messages<'_> {
     /// An output whose own message was missed.
     pub(super) fn executed(&self, node: &str, output: &Value) {
         let id = self.lease.job;
-        self.say(
-            "executed",
-            &json!({"node": node, "display_node": node, "output": output, "prompt_id": id}),
-        );
+        self.say("executed", &json!({"node": node, "display_node": node, "output": output, "prompt_id": id}));
     }
 
     /// The last message of every job.
@@ -67,10 +66,7 @@ impl Messages<'_> {
     /// A failure that ComfyUI itself did not announce. The frontend shows an error only of a job that started.
     pub(super) fn failed(&self, error: &JobError) {
         let id = self.lease.job;
-        self.say(
-            "execution_start",
-            &json!({"prompt_id": id, "timestamp": now_ms()}),
-        );
+        self.say("execution_start", &json!({"prompt_id": id, "timestamp": now_ms()}));
         let data = json!({
             "prompt_id": id, "node_id": error.node_id, "node_type": error.node_type, "executed": [],
             "exception_message": error.exception_message, "exception_type": error.exception_type,
@@ -83,18 +79,12 @@ impl Messages<'_> {
 
 /// A failure of the service: it belongs to no node.
 pub(super) fn service_error(kind: &str, message: &str) -> JobError {
-    JobError {
-        exception_type: kind.to_owned(),
-        exception_message: message.to_owned(),
-        ..JobError::default()
-    }
+    JobError { exception_type: kind.to_owned(), exception_message: message.to_owned(), ..JobError::default() }
 }
 
 /// ComfyUI's refusal of a graph as one error: the first node it names, and what it says of it.
 pub(super) fn refusal(answer: &Value) -> JobError {
-    let first = answer["node_errors"]
-        .as_object()
-        .and_then(|nodes| nodes.iter().next());
+    let first = answer["node_errors"].as_object().and_then(|nodes| nodes.iter().next());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match first {
         Some((node, about)) => {
@@ -103,11 +93,7 @@ pub(super) fn refusal(answer: &Value) -> JobError {
             JobError {
                 node_id: node.clone(),
                 node_type: text(&about["class_type"]),
-                exception_message: if details.is_empty() {
-                    message
-                } else {
-                    format!("{message}: {details}")
-                },
+                exception_message: if details.is_empty() { message } else { format!("{message}: {details}") },
                 exception_type: text(&error["type"]),
                 traceback: Vec::new(),
             }
@@ -122,23 +108,56 @@ pub(super) fn refusal(answer: &Value) -> JobError {
     }
 }
 
-/// A history entry as the queue keeps it.
+/// A history entry as the queue keeps it, within what the link carries: first its messages go, then what nodes said
+/// in place of files.
 pub(super) fn result(entry: Entry) -> JobResult {
-    JobResult {
+    let raw = |value: &Value| to_raw_value(value).ok();
+    let mut result = JobResult {
         outputs: entry
             .outputs
             .iter()
-            .filter_map(|(node, output)| Some((node.clone(), to_raw_value(output).ok()?)))
+            .filter_map(|(node, output)| Some((node.clone(), raw(output)?)))
             .collect(),
-        messages: entry
-            .status
-            .messages
-            .iter()
-            .filter_map(|message| to_raw_value(message).ok())
-            .collect(),
-        meta: entry.meta.and_then(|meta| to_raw_value(&meta).ok()),
+        messages: entry.status.messages.iter().filter_map(|message| to_raw_value(message).ok()).collect(),
+        meta: entry.meta.as_ref().and_then(raw),
         error: None,
+    };
+    let bytes = |result: &JobResult| {
+        let outputs: usize = result.outputs.values().map(|output| output.get().len()).sum();
+        let messages: usize = result.messages.iter().map(|message| message.get().len()).sum();
+        outputs + messages + result.meta.as_ref().map_or(0, |meta| meta.get().len())
+    };
+    if bytes(&result) > limits::MESSAGE {
+        (result.messages, result.meta) = (Vec::new(), None);
     }
+    let mut left = limits::MESSAGE;
+    result.outputs.retain(|node, output| {
+        let fits = output.get().len() <= left;
+        if fits {
+            left -= output.get().len();
+        } else {
+            tracing::warn!(node, bytes = output.get().len(), "an output is too large to be kept");
+        }
+        fits
+    });
+    result
+}
+
+/// An error cut down to what the link carries.
+pub(super) fn within_limits(mut error: JobError) -> JobError {
+    const LONGEST: usize = 64 * 1024;
+    let cut = |text: &mut String| {
+        if text.len() > LONGEST {
+            *text = text.chars().take(LONGEST / 4).collect();
+        }
+    };
+    cut(&mut error.exception_message);
+    error.traceback.truncate(200);
+    error.traceback.iter_mut().for_each(cut);
+    if error.traceback.iter().map(String::len).sum::<usize>() > limits::MESSAGE / 2 {
+        error.traceback.clear();
+    }
+    error
 }
 
 #[cfg(test)]
@@ -152,10 +171,20 @@ mod tests {
             "node_errors": {"4": {"class_type": "EmptyImage", "errors": [
                 {"type": "value_smaller_than_min", "message": "Value 0 smaller than min of 1", "details": "width"}]}},
         }));
-        assert_eq!(
-            (error.node_id.as_str(), error.exception_type.as_str()),
-            ("4", "value_smaller_than_min")
-        );
+        assert_eq!((error.node_id.as_str(), error.exception_type.as_str()), ("4", "value_smaller_than_min"));
         assert_eq!(error.exception_message, "Value 0 smaller than min of 1: width");
+    }
+
+    #[test]
+    fn a_result_always_fits_the_link() {
+        let big = "x".repeat(3 * limits::MESSAGE);
+        let entry: Entry = serde_json::from_value(json!({
+            "outputs": {"1": {"text": [big]}, "2": {"images": [{"filename": "a.png", "type": "output"}]}},
+            "status": {"status_str": "success", "messages": [["execution_start", {"x": big}]]},
+        }))
+        .unwrap();
+        let result = result(entry);
+        assert!(serde_json::to_string(&result).unwrap().len() < limits::LINK_FRAME);
+        assert_eq!(result.outputs.keys().collect::<Vec<_>>(), ["2"], "files are kept");
     }
 }

@@ -15,13 +15,14 @@ use queue_protocol::FailureKind;
 use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobError, JobResult, Offer};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch as orders};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
 use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
 use crate::outbox::Outbox;
-use files::Moved;
+use files::{Moved, Mover};
 use messages::Messages;
 
 /// What every job of this worker works with.
@@ -65,17 +66,10 @@ impl End {
     pub(crate) fn message(&self, lease: HeldLease) -> FromWorker {
         let HeldLease { job, token } = lease;
         match self {
-            Self::Finished(result) => FromWorker::Finished(Finished {
-                job,
-                token,
-                result: result.clone(),
-            }),
-            Self::Failed(kind, result) => FromWorker::Failed(Failed {
-                job,
-                token,
-                kind: *kind,
-                result: result.clone(),
-            }),
+            Self::Finished(result) => FromWorker::Finished(Finished { job, token, result: result.clone() }),
+            Self::Failed(kind, result) => {
+                FromWorker::Failed(Failed { job, token, kind: *kind, result: result.clone() })
+            }
             Self::Released => FromWorker::Released(lease),
         }
     }
@@ -87,6 +81,7 @@ pub struct Run {
     pub lease: HeldLease,
     orders: orders::Sender<Orders>,
     end: oneshot::Receiver<End>,
+    task: JoinHandle<()>,
 }
 
 impl Run {
@@ -95,41 +90,48 @@ impl Run {
         self.orders.send_replace(order);
     }
 
+    /// Tells it that its claim is over; what is left of it ends soon.
+    pub fn abandon(self) -> JoinHandle<()> {
+        self.order(Orders::Abandon);
+        self.task
+    }
+
     /// Waits for the end of the job in `slot` and empties it; for ever while there is none.
     pub async fn ended(slot: &mut Option<Self>) -> (HeldLease, End) {
         let Some(run) = slot else {
             return std::future::pending().await;
         };
-        // A run that vanished without a word broke: the job goes back.
-        let end = (&mut run.end).await.unwrap_or(End::Released);
+        // A run that vanished without a word broke on this job: it counts as a crash, so that it cannot go on for ever.
+        let end = (&mut run.end).await.unwrap_or_else(|_| {
+            let error = messages::service_error("WorkerBroke", "The worker could not handle this job.");
+            End::Failed(FailureKind::ComfyuiLost, JobResult { error: Some(error), ..JobResult::default() })
+        });
         let lease = run.lease;
         *slot = None;
         (lease, end)
     }
 }
 
-/// Starts a job.
-pub fn start(offer: Offer, surroundings: Surroundings, tasks: &TaskTracker) -> Run {
-    let lease = HeldLease {
-        job: offer.job,
-        token: offer.token,
-    };
+/// Starts a job, once the one `before` it has left ComfyUI: both may be attempts of the same prompt id.
+pub fn start(
+    offer: Offer,
+    surroundings: Surroundings,
+    tasks: &TaskTracker,
+    before: Option<JoinHandle<()>>,
+) -> Run {
+    let lease = HeldLease { job: offer.job, token: offer.token };
     let (orders, heard) = orders::channel(Orders::Run);
     let (sender, end) = oneshot::channel();
-    tasks.spawn(async move {
-        let end = Job {
-            lease,
-            offer,
-            heard,
-            moved: Moved::default(),
-            with: surroundings,
+    let task = tasks.spawn(async move {
+        if let Some(before) = before {
+            // However it ended, it is gone.
+            drop(before.await);
         }
-        .run()
-        .await;
+        let end = Job { lease, offer, heard, moved: Moved::default(), with: surroundings }.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
     });
-    Run { lease, orders, end }
+    Run { lease, orders, end, task }
 }
 
 struct Job {
@@ -148,6 +150,8 @@ enum Trouble {
     Refused(Value),
     /// A file could not be moved, or what was submitted cannot be read.
     Files(String),
+    /// The queue-manager does not answer; whatever was to be moved is tried again.
+    QueueManagerAway(String),
     /// The claim is over.
     Abandoned,
 }
@@ -165,18 +169,20 @@ impl From<ComfyuiError> for Trouble {
 impl From<ClientError> for Trouble {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Gone => Self::Abandoned,
+            ClientError::LeaseOver => Self::Abandoned,
+            ClientError::Unreachable(why) => Self::QueueManagerAway(why),
             other => Self::Files(other.to_string()),
         }
     }
 }
 
 impl Job {
+    fn mover(&self) -> Mover {
+        Mover { with: self.with.clone(), lease: self.lease, heard: self.heard.clone() }
+    }
+
     fn messages(&self) -> Messages<'_> {
-        Messages {
-            lease: self.lease,
-            outbox: &self.with.outbox,
-        }
+        Messages { lease: self.lease, outbox: &self.with.outbox }
     }
 
     async fn run(mut self) -> End {
@@ -206,6 +212,9 @@ impl Job {
             tracing::info!(job.id = %job, "adopted a prompt that was still there");
         } else {
             let prompt = self.prepare().await?;
+            if *self.heard.borrow() == Orders::Abandon {
+                return Err(Trouble::Abandoned);
+            }
             self.with.comfyui.prompt(&prompt).await?;
         }
         watch::to_the_end(self, &mut socket).await
@@ -217,11 +226,18 @@ impl Job {
         let mut body: Value = match &self.offer.body {
             Some(raw) => serde_json::from_str(raw.get()).map_err(unreadable)?,
             None => {
-                let bytes = self.with.transfer.body(self.lease).await?;
+                let mover = self.mover();
+                let mut patience = mover.patience();
+                let bytes = loop {
+                    match self.with.transfer.body(self.lease).await {
+                        Ok(bytes) => break bytes,
+                        Err(error) => patience.bear(error.into()).await?,
+                    }
+                };
                 serde_json::from_slice(&bytes).map_err(unreadable)?
             }
         };
-        files::place_inputs(&self.with, self.lease, &self.offer, &mut body).await?;
+        files::place_inputs(&self.mover(), &self.offer, &mut body).await?;
         graph::make_ours(&mut body, self.lease.job, &self.with.output_classes);
         Ok(body)
     }
@@ -234,8 +250,9 @@ impl Job {
             return End::Failed(FailureKind::Interrupted, JobResult::default());
         };
         let verdict = entry.verdict();
+        let mover = self.mover();
         for (node, output) in &mut entry.outputs {
-            match files::move_outputs(&self.with, self.lease, &mut self.moved, output).await {
+            match files::move_outputs(&mover, &mut self.moved, output).await {
                 // An output nobody was told of: its message came while no socket was open.
                 Ok(0) => {}
                 Ok(_) => self.messages().executed(node, output),
@@ -247,7 +264,7 @@ impl Job {
         match verdict {
             Verdict::Success => End::Finished(result),
             Verdict::Failure(kind, error) => {
-                let error = (kind != FailureKind::Interrupted).then_some(error);
+                let error = (kind != FailureKind::Interrupted).then(|| messages::within_limits(error));
                 End::Failed(kind, JobResult { error, ..result })
             }
         }
@@ -255,14 +272,9 @@ impl Job {
 
     fn give_up(&self, trouble: Trouble) -> End {
         let failed = |kind, error: JobError| {
+            let error = messages::within_limits(error);
             self.messages().failed(&error);
-            End::Failed(
-                kind,
-                JobResult {
-                    error: Some(error),
-                    ..JobResult::default()
-                },
-            )
+            End::Failed(kind, JobResult { error: Some(error), ..JobResult::default() })
         };
         match trouble {
             Trouble::Abandoned => End::Released,
@@ -275,14 +287,11 @@ impl Job {
                 );
                 End::Failed(
                     FailureKind::ComfyuiLost,
-                    JobResult {
-                        error: Some(error),
-                        ..JobResult::default()
-                    },
+                    JobResult { error: Some(error), ..JobResult::default() },
                 )
             }
             Trouble::Refused(answer) => failed(FailureKind::Validation, messages::refusal(&answer)),
-            Trouble::Files(why) => {
+            Trouble::Files(why) | Trouble::QueueManagerAway(why) => {
                 tracing::error!(job.id = %self.lease.job, why, "a job's files could not be moved");
                 failed(FailureKind::Files, messages::service_error("Files", &why))
             }

@@ -27,11 +27,7 @@ const NOT_THE_JOBS: [&str; 3] = ["status", "feature_flags", "logs"];
 /// Watches until the end. `None` when the prompt was stopped before it began.
 pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<Option<Entry>, Trouble> {
     let mut poll = tokio::time::interval(timings::COMFYUI_POLL_EVERY);
-    let mut watch = Watch {
-        unanswered: 0,
-        stopping_since: None,
-        last_preview: None,
-    };
+    let mut watch = Watch { unanswered: 0, stopping_since: None, last_preview: None };
     loop {
         tokio::select! {
             frame = socket.next() => {
@@ -81,8 +77,7 @@ impl Watch {
         match message.kind.as_str() {
             "executed" => {
                 // Its files first: a message must not name what cannot be fetched yet.
-                files::move_outputs(&job.with, job.lease, &mut job.moved, &mut message.data["output"])
-                    .await?;
+                files::move_outputs(&job.mover(), &mut job.moved, &mut message.data["output"]).await?;
                 job.messages().say(&message.kind, &message.data);
             }
             // Said by us once the end is known, so that the tab hears it exactly once.
@@ -95,9 +90,7 @@ impl Watch {
     }
 
     fn preview(&mut self, job: &Job, bytes: Vec<u8>) {
-        let due = self
-            .last_preview
-            .is_none_or(|at| at.elapsed() >= timings::PREVIEW_EVERY);
+        let due = self.last_preview.is_none_or(|at| at.elapsed() >= timings::PREVIEW_EVERY);
         if due && frame::event_number(&bytes).is_some() {
             self.last_preview = Some(Instant::now());
             job.with.outbox.preview(job.lease, bytes);
@@ -122,16 +115,12 @@ impl Watch {
             Ok((false, Some(entry))) => Ok(Some(Some(entry))),
             // Taken out of ComfyUI's queue before it began: that leaves no trace.
             Ok((false, None)) if self.stopping_since.is_some() => Ok(Some(None)),
-            Ok((false, None)) => Err(Trouble::ComfyuiLost(
-                "it knows the prompt no more; it was restarted".to_owned(),
-            )),
+            Ok((false, None)) => {
+                Err(Trouble::ComfyuiLost("it knows the prompt no more; it was restarted".to_owned()))
+            }
             Err(error) => {
                 self.unanswered += 1;
-                if self.unanswered >= POLLS_BEFORE_LOST {
-                    Err(error.into())
-                } else {
-                    Ok(None)
-                }
+                if self.unanswered >= POLLS_BEFORE_LOST { Err(error.into()) } else { Ok(None) }
             }
         }
     }
@@ -166,8 +155,6 @@ impl Watch {
         if since.elapsed() < timings::CANCEL_PATIENCE {
             return Ok(());
         }
-        Err(Trouble::ComfyuiLost(
-            "it does not stop a prompt it was told to stop".to_owned(),
-        ))
+        Err(Trouble::ComfyuiLost("it does not stop a prompt it was told to stop".to_owned()))
     }
 }

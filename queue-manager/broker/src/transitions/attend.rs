@@ -24,11 +24,6 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Unavailable`]: its idle entry ends by itself after 15 s.
     pub async fn leave(&self, worker: &WorkerName) -> Result<(), BrokerError> {
-        script!("leave")
-            .call(self)
-            .arg(worker.as_str())
-            .run()
-            .await
-            .map(drop)
+        script!("leave").call(self).arg(worker.as_str()).run().await.map(drop)
     }
 }

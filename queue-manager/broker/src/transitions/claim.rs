@@ -62,11 +62,7 @@ impl Broker {
             _ => return Err(reply.unexpected()),
         }
         let packed = reply.bytes(5)?;
-        let body = if packed.is_empty() {
-            None
-        } else {
-            Some(compressed::unpack(packed)?)
-        };
+        let body = if packed.is_empty() { None } else { Some(compressed::unpack(packed)?) };
         let inputs = match reply.text(6)? {
             "" => Vec::new(),
             json => serde_json::from_str(json).map_err(|_| reply.unexpected())?,

@@ -21,13 +21,7 @@ impl Broker {
         }
         let reply = call.run().await?;
         (0..ids.len())
-            .map(|at| {
-                if reply.text(at)?.is_empty() {
-                    Ok(None)
-                } else {
-                    reply.parse(at).map(Some)
-                }
-            })
+            .map(|at| if reply.text(at)?.is_empty() { Ok(None) } else { reply.parse(at).map(Some) })
             .collect()
     }
 }

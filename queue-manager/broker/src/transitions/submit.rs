@@ -81,10 +81,7 @@ impl Broker {
         } else {
             serde_json::to_string(submission.inputs).map_err(|e| BrokerError::Corrupt(e.to_string()))?
         };
-        let workflow = submission
-            .workflow
-            .filter(|id| id.len() <= 64)
-            .unwrap_or_default();
+        let workflow = submission.workflow.filter(|id| id.len() <= 64).unwrap_or_default();
         let reply = script!("submit")
             .call(self)
             .arg(submission.id.to_string())

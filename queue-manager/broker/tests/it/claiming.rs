@@ -15,25 +15,10 @@ async fn a_claim_lends_the_oldest_job_and_starts_a_lease() {
     let oldest = submit(&broker, &ada).await;
     submit(&broker, &ben).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
-    assert_eq!(
-        (claimed.job, claimed.participant.clone(), claimed.attempt),
-        (oldest, ada, 1)
-    );
+    assert_eq!((claimed.job, claimed.participant.clone(), claimed.attempt), (oldest, ada, 1));
     assert_eq!(claimed.body.as_deref(), Some(b"{}".as_slice()));
-    assert!(
-        broker
-            .holds(&gpu("gpu-1"), held(&claimed))
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert!(
-        broker
-            .holds(&gpu("gpu-2"), held(&claimed))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(broker.holds(&gpu("gpu-1"), held(&claimed)).await.unwrap().is_some());
+    assert!(broker.holds(&gpu("gpu-2"), held(&claimed)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -41,10 +26,7 @@ async fn the_instructors_lane_goes_first() {
     let broker = fresh_workshop().await;
     let (ada, teacher) = (person("ada"), person("teacher"));
     submit(&broker, &ada).await;
-    let demo = Submit {
-        lane: Lane::Instructor,
-        ..Submit::of(&teacher)
-    };
+    let demo = Submit { lane: Lane::Instructor, ..Submit::of(&teacher) };
     demo.to(&broker).await;
     assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, demo.id);
 }
@@ -53,12 +35,7 @@ async fn the_instructors_lane_goes_first() {
 async fn a_worker_gets_only_what_it_can_run_and_passes_over_nobody_else() {
     let broker = fresh_workshop().await;
     let (ada, ben) = (person("ada"), person("ben"));
-    Submit {
-        needs: 2,
-        ..Submit::of(&ada)
-    }
-    .to(&broker)
-    .await;
+    Submit { needs: 2, ..Submit::of(&ada) }.to(&broker).await;
     let plain = submit(&broker, &ben).await;
     let claimed = broker.claim(&gpu("small"), LEASE, &[needs(1).id]).await.unwrap();
     assert!(matches!(claimed, Claimed::Lent(lent) if lent.job == plain));
@@ -76,10 +53,7 @@ async fn a_worker_has_one_job_and_gets_the_same_again_until_it_ends() {
     let again = lent(&broker, &gpu("gpu-1")).await;
     assert_eq!(held(&first), held(&again));
     assert_eq!(again.attempt, 1);
-    broker
-        .finish(&gpu("gpu-1"), held(&first), &nothing())
-        .await
-        .unwrap();
+    broker.finish(&gpu("gpu-1"), held(&first), &nothing()).await.unwrap();
     assert_ne!(lent(&broker, &gpu("gpu-1")).await.job, first.job);
 }
 
@@ -91,16 +65,9 @@ async fn a_person_at_the_running_cap_leaves_the_turns_until_a_lease_ends() {
     let second = submit(&broker, &ada).await;
     let bens = submit(&broker, &ben).await;
     let first = lent(&broker, &gpu("gpu-1")).await;
-    assert_eq!(
-        lent(&broker, &gpu("gpu-2")).await.job,
-        bens,
-        "ada has one running already"
-    );
+    assert_eq!(lent(&broker, &gpu("gpu-2")).await.job, bens, "ada has one running already");
     assert_eq!(claim(&broker, &gpu("gpu-3")).await, Claimed::Idle);
-    broker
-        .finish(&gpu("gpu-1"), held(&first), &nothing())
-        .await
-        .unwrap();
+    broker.finish(&gpu("gpu-1"), held(&first), &nothing()).await.unwrap();
     assert_eq!(lent(&broker, &gpu("gpu-3")).await.job, second);
 }
 
@@ -114,10 +81,7 @@ async fn tokens_grow_with_every_claim_of_any_job() {
         let claimed = lent(&broker, &gpu("gpu-1")).await;
         assert!(claimed.token > last);
         last = claimed.token;
-        broker
-            .finish(&gpu("gpu-1"), held(&claimed), &nothing())
-            .await
-            .unwrap();
+        broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Random histories against a small model: each job in exactly one place, one live lease per job and worker, one
 //! end, order kept, counters equal to a recount.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -62,11 +62,7 @@ struct Model {
 
 impl Model {
     fn next(&self) -> Option<JobId> {
-        let runs = |who| {
-            self.jobs
-                .values()
-                .any(|job| job.who == who && job.state == JobState::Running)
-        };
+        let runs = |who| self.jobs.values().any(|job| job.who == who && job.state == JobState::Running);
         let mut heads = HashMap::new();
         for id in &self.order {
             let job = &self.jobs[id];
@@ -84,11 +80,8 @@ impl Model {
     fn end(&mut self, worker: usize, state: JobState) {
         if let Some(held) = self.held[worker].take() {
             let job = self.jobs.get_mut(&held.job).unwrap();
-            job.state = if job.stopping && state != JobState::Completed {
-                JobState::Cancelled
-            } else {
-                state
-            };
+            job.state =
+                if job.stopping && state != JobState::Completed { JobState::Cancelled } else { state };
         }
     }
 
@@ -128,13 +121,7 @@ impl World {
                 let arrived = self.model.order.len();
                 let state = JobState::Pending;
                 self.model.order.push(job.id);
-                let job_in_model = ModelJob {
-                    who,
-                    arrived,
-                    state,
-                    stopping: false,
-                    crashes: 0,
-                };
+                let job_in_model = ModelJob { who, arrived, state, stopping: false, crashes: 0 };
                 self.model.jobs.insert(job.id, job_in_model);
             }
             Step::Claim { worker } => self.claim(&broker, worker).await,
@@ -142,10 +129,7 @@ impl World {
                 let Some(held) = self.model.held[worker] else {
                     return;
                 };
-                let settled = broker
-                    .finish(&self.workers[worker], held, &nothing())
-                    .await
-                    .unwrap();
+                let settled = broker.finish(&self.workers[worker], held, &nothing()).await.unwrap();
                 assert_eq!(settled, Settled::Ended(JobState::Completed));
                 self.model.end(worker, JobState::Completed);
             }
@@ -154,10 +138,7 @@ impl World {
                     return;
                 };
                 let kind = FailureKind::Run;
-                broker
-                    .fail(&self.workers[worker], held, kind, &nothing())
-                    .await
-                    .unwrap();
+                broker.fail(&self.workers[worker], held, kind, &nothing()).await.unwrap();
                 self.model.end(worker, JobState::Failed);
             }
             Step::CrashOfComfyui { worker } => {
@@ -165,10 +146,7 @@ impl World {
                     return;
                 };
                 let kind = FailureKind::ComfyuiLost;
-                broker
-                    .fail(&self.workers[worker], held, kind, &nothing())
-                    .await
-                    .unwrap();
+                broker.fail(&self.workers[worker], held, kind, &nothing()).await.unwrap();
                 self.model.take_back(worker, true);
             }
             Step::Release { worker } => {
@@ -184,16 +162,11 @@ impl World {
     }
 
     async fn claim(&mut self, broker: &Broker, worker: usize) {
-        let expected = self.model.held[worker]
-            .map(|held| held.job)
-            .or_else(|| self.model.next());
+        let expected = self.model.held[worker].map(|held| held.job).or_else(|| self.model.next());
         match (claim(broker, &self.workers[worker]).await, expected) {
             (Claimed::Lent(lent), Some(expected)) => {
                 assert_eq!(lent.job, expected, "the oldest job of whoever may run one");
-                let held = HeldLease {
-                    job: lent.job,
-                    token: lent.token,
-                };
+                let held = HeldLease { job: lent.job, token: lent.token };
                 if self.model.held[worker].is_none() {
                     assert!(Some(lent.token) > self.model.last_token, "tokens only grow");
                     self.model.last_token = Some(lent.token);
@@ -216,10 +189,7 @@ impl World {
             JobState::Running => Cancelled::Stopping,
             ended => Cancelled::Ended(ended),
         };
-        assert_eq!(
-            broker.cancel(id, Some(&self.people[job.who])).await.unwrap(),
-            expected
-        );
+        assert_eq!(broker.cancel(id, Some(&self.people[job.who])).await.unwrap(), expected);
         match job.state {
             JobState::Pending => job.state = JobState::Cancelled,
             JobState::Running => job.stopping = true,
@@ -260,14 +230,8 @@ impl World {
 
 #[test]
 fn any_history_leaves_each_job_in_exactly_one_place() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let cases = ProptestConfig {
-        cases: 300,
-        ..ProptestConfig::default()
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let cases = ProptestConfig { cases: 300, ..ProptestConfig::default() };
     proptest!(cases, |(history in steps())| {
         runtime.block_on(async {
             let mut world = World {

@@ -33,14 +33,8 @@ async fn a_session_names_its_account_until_it_ends_or_the_account_is_disabled() 
 #[tokio::test]
 async fn a_token_is_one_workers() {
     let broker = fresh_workshop().await;
-    broker
-        .put_worker_token(&SecretHash::of("t"), &gpu("gpu-1"))
-        .await
-        .unwrap();
-    assert_eq!(
-        broker.worker_of_token(&SecretHash::of("t")).await.unwrap(),
-        Some(gpu("gpu-1"))
-    );
+    broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1")).await.unwrap();
+    assert_eq!(broker.worker_of_token(&SecretHash::of("t")).await.unwrap(), Some(gpu("gpu-1")));
     assert_eq!(broker.worker_of_token(&SecretHash::of("u")).await.unwrap(), None);
 }
 

@@ -39,15 +39,9 @@ async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
     lent(&broker, &gpu("gpu-1")).await;
     assert_eq!(reap_until(&broker, LEASE - SECOND).await, []);
     let later = broker.at_clock_offset(LEASE + SECOND);
-    assert_eq!(
-        later.reap().await.unwrap(),
-        Reaped::TakenBack(vec![(first, JobState::Pending)])
-    );
+    assert_eq!(later.reap().await.unwrap(), Reaped::TakenBack(vec![(first, JobState::Pending)]));
     let job = broker.job(first).await.unwrap().unwrap();
-    assert_eq!(
-        (job.state, job.reason),
-        (JobState::Pending, Some(Reason::WorkerLost))
-    );
+    assert_eq!((job.state, job.reason), (JobState::Pending, Some(Reason::WorkerLost)));
     assert!(!job.shows_files(), "files of the lost attempt vanish");
     let again = match claim(&later, &gpu("gpu-2")).await {
         Claimed::Lent(lent) => lent,
@@ -63,10 +57,7 @@ async fn a_renewed_lease_goes_on() {
     let claimed = lent(&broker, &gpu("gpu-1")).await;
     reap_until(&broker, 20 * SECOND).await;
     let later = broker.at_clock_offset(20 * SECOND);
-    assert_eq!(
-        later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(),
-        Renewed::Renewed
-    );
+    assert_eq!(later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
     for second in 21..=49 {
         let at = broker.at_clock_offset(second * SECOND);
         assert_eq!(at.reap().await.unwrap(), Reaped::TakenBack(vec![]));
@@ -81,10 +72,7 @@ async fn an_outage_of_twice_the_lease_takes_no_job_from_a_healthy_worker() {
     broker.reap().await.unwrap();
     let after = broker.at_clock_offset(2 * LEASE);
     assert!(matches!(after.reap().await.unwrap(), Reaped::Moved(gap) if gap >= 60_000));
-    assert_eq!(
-        after.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(),
-        Renewed::Renewed
-    );
+    assert_eq!(after.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
     assert_eq!(after.reap().await.unwrap(), Reaped::TakenBack(vec![]));
 }
 
@@ -93,22 +81,13 @@ async fn an_old_token_or_another_worker_changes_nothing() {
     let broker = fresh_workshop().await;
     submit(&broker, &person("ada")).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
-    let old = HeldLease {
-        token: LeaseToken(claimed.token.0 - 1),
-        ..held(&claimed)
-    };
+    let old = HeldLease { token: LeaseToken(claimed.token.0 - 1), ..held(&claimed) };
     for (worker, lease) in [(gpu("gpu-1"), old), (gpu("gpu-2"), held(&claimed))] {
         assert_eq!(broker.renew(&worker, lease, LEASE).await.unwrap(), Renewed::Lost);
-        assert_eq!(
-            broker.finish(&worker, lease, &nothing()).await.unwrap(),
-            Settled::Lost
-        );
+        assert_eq!(broker.finish(&worker, lease, &nothing()).await.unwrap(), Settled::Lost);
         assert_eq!(broker.release(&worker, lease).await.unwrap(), Settled::Lost);
     }
-    assert_eq!(
-        broker.job(claimed.job).await.unwrap().unwrap().state,
-        JobState::Running
-    );
+    assert_eq!(broker.job(claimed.job).await.unwrap().unwrap().state, JobState::Running);
 }
 
 #[tokio::test]
@@ -118,10 +97,7 @@ async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
     submit(&broker, &ada).await;
     let late = lent(&broker, &gpu("gpu-1")).await;
     reap_until(&broker, LEASE + SECOND).await;
-    let settled = broker
-        .finish(&gpu("gpu-1"), held(&late), &nothing())
-        .await
-        .unwrap();
+    let settled = broker.finish(&gpu("gpu-1"), held(&late), &nothing()).await.unwrap();
     assert_eq!(settled, Settled::Ended(JobState::Completed));
     assert_eq!(broker.status().await.unwrap().queue_depth, 0);
 
@@ -129,24 +105,11 @@ async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
     let too_late = lent(&broker, &gpu("gpu-1")).await;
     let start = LEASE + SECOND;
     for second in 0..=LEASE.as_secs() + 1 {
-        broker
-            .at_clock_offset(start + Duration::from_secs(second))
-            .reap()
-            .await
-            .unwrap();
+        broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
     }
     let winner = lent(&broker, &gpu("gpu-2")).await;
-    assert_eq!(
-        broker
-            .finish(&gpu("gpu-1"), held(&too_late), &nothing())
-            .await
-            .unwrap(),
-        Settled::Lost
-    );
-    let settled = broker
-        .finish(&gpu("gpu-2"), held(&winner), &nothing())
-        .await
-        .unwrap();
+    assert_eq!(broker.finish(&gpu("gpu-1"), held(&too_late), &nothing()).await.unwrap(), Settled::Lost);
+    let settled = broker.finish(&gpu("gpu-2"), held(&winner), &nothing()).await.unwrap();
     assert_eq!(settled, Settled::Ended(JobState::Completed));
 }
 
@@ -157,23 +120,13 @@ async fn a_job_that_took_down_three_workers_is_parked() {
     broker.reap().await.unwrap();
     for round in 0..3_u32 {
         let start = (LEASE + 2 * SECOND) * round;
-        assert!(matches!(
-            claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await,
-            Claimed::Lent(_)
-        ));
+        assert!(matches!(claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await, Claimed::Lent(_)));
         for second in 0..=LEASE.as_secs() + 1 {
-            broker
-                .at_clock_offset(start + Duration::from_secs(second))
-                .reap()
-                .await
-                .unwrap();
+            broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
         }
     }
     let parked = broker.job(job).await.unwrap().unwrap();
-    assert_eq!(
-        (parked.state, parked.reason),
-        (JobState::Failed, Some(Reason::Parked))
-    );
+    assert_eq!((parked.state, parked.reason), (JobState::Failed, Some(Reason::Parked)));
     let error = broker.result(job).await.unwrap().unwrap().error.unwrap();
     assert!(error.exception_message.contains("3 times"));
 }

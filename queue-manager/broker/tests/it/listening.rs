@@ -24,23 +24,14 @@ async fn every_transition_is_announced_with_the_next_number() {
     let mut heard = listening(&broker).await;
     let job = submit(&broker, &person("ada")).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
-    broker
-        .finish(&gpu("gpu-1"), held(&claimed), &nothing())
-        .await
-        .unwrap();
+    broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
     submit(&broker, &person("ben")).await;
     let mut seen = Vec::new();
     while seen.len() < 4 {
         let Some(Signal::Change { change, room }) = heard.recv().await else {
             continue;
         };
-        seen.push((
-            change.participant.to_string(),
-            change.n,
-            room,
-            change.state,
-            change.job == job,
-        ));
+        seen.push((change.participant.to_string(), change.n, room, change.state, change.job == job));
     }
     let (ada, ben) = ("ada".to_owned(), "ben".to_owned());
     assert_eq!(

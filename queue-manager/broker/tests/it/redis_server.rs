@@ -37,10 +37,7 @@ impl RedisServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self {
-            _process: process,
-            folder,
-        }
+        Self { _process: process, folder }
     }
 
     fn store(&self) -> Store {
@@ -50,12 +47,18 @@ impl RedisServer {
 
 /// A workshop nobody else uses, on the shared server.
 pub async fn fresh_workshop() -> Broker {
+    fresh_workshop_with_cap(1).await
+}
+
+/// The same, where each person may have so many jobs running.
+pub async fn fresh_workshop_with_cap(running: u32) -> Broker {
     static SERVER: OnceLock<RedisServer> = OnceLock::new();
     let server = SERVER.get_or_init(RedisServer::start);
     let workshop: Workshop = format!("t{:016x}", rand::random::<u64>()).parse().unwrap();
     let broker = Broker::new(&server.store(), &workshop).unwrap();
+    let settings = [("mode", "fifo".to_owned()), ("running_per_participant", running.to_string())];
     for _ in 0..200 {
-        if broker.open(&[("mode", "fifo".to_owned())]).await.is_ok() {
+        if broker.open(&settings).await.is_ok() {
             return broker;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

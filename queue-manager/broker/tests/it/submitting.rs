@@ -10,10 +10,7 @@ use crate::workshop::{Submit, gpu, lent, person, submit};
 async fn a_submitted_job_is_stored_with_the_bytes_that_came() {
     let broker = fresh_workshop().await;
     let ada = person("ada");
-    let job = Submit {
-        body: br#"{"prompt": {"1": {}}}"#,
-        ..Submit::of(&ada)
-    };
+    let job = Submit { body: br#"{"prompt": {"1": {}}}"#, ..Submit::of(&ada) };
     assert_eq!(job.to(&broker).await, Submitted::Accepted(1));
     assert_eq!(broker.body(job.id).await.unwrap().unwrap(), job.body);
     let stored = broker.job(job.id).await.unwrap().unwrap();
@@ -37,16 +34,9 @@ async fn an_id_with_another_body_or_another_owner_is_refused() {
     let (ada, ben) = (person("ada"), person("ben"));
     let job = Submit::of(&ada);
     job.to(&broker).await;
-    let other_body = Submit {
-        body: b"[]",
-        id: job.id,
-        ..Submit::of(&ada)
-    };
+    let other_body = Submit { body: b"[]", id: job.id, ..Submit::of(&ada) };
     assert_eq!(other_body.to(&broker).await, Submitted::Conflict);
-    let other_owner = Submit {
-        id: job.id,
-        ..Submit::of(&ben)
-    };
+    let other_owner = Submit { id: job.id, ..Submit::of(&ben) };
     assert_eq!(other_owner.to(&broker).await, Submitted::Conflict);
     assert_eq!(broker.status().await.unwrap().pending_jobs, 1);
 }
@@ -71,10 +61,7 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
     let (ada, ben) = (person("ada"), person("ben"));
     let first = submit(&broker, &ada).await;
     let bens = submit(&broker, &ben).await;
-    let urgent = Submit {
-        front: true,
-        ..Submit::of(&ada)
-    };
+    let urgent = Submit { front: true, ..Submit::of(&ada) };
     urgent.to(&broker).await;
     let positions = broker.positions(&[urgent.id, bens, first]).await.unwrap();
     assert_eq!(positions, [Some(1), Some(2), Some(3)]);
@@ -90,10 +77,7 @@ async fn positions_count_what_starts_before() {
     for who in [&ada, &ada, &ben, &ada] {
         ids.push(submit(&broker, who).await);
     }
-    let demo = Submit {
-        lane: Lane::Instructor,
-        ..Submit::of(&teacher)
-    };
+    let demo = Submit { lane: Lane::Instructor, ..Submit::of(&teacher) };
     demo.to(&broker).await;
     ids.push(demo.id);
     let positions = broker.positions(&ids).await.unwrap();

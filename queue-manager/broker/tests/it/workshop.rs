@@ -20,10 +20,7 @@ pub fn gpu(name: &str) -> WorkerName {
 
 /// A class of needs told apart by its first digit.
 pub fn needs(digit: u8) -> Needs {
-    Needs {
-        id: format!("{digit:016x}").parse().unwrap(),
-        json: format!(r#"{{"nodes":["N{digit}"]}}"#),
-    }
+    Needs { id: format!("{digit:016x}").parse().unwrap(), json: format!(r#"{{"nodes":["N{digit}"]}}"#) }
 }
 
 pub struct Submit<'a> {
@@ -37,14 +34,7 @@ pub struct Submit<'a> {
 
 impl<'a> Submit<'a> {
     pub fn of(who: &'a AccountName) -> Self {
-        Self {
-            who,
-            id: JobId::random(),
-            lane: Lane::Normal,
-            needs: 1,
-            front: false,
-            body: b"{}",
-        }
+        Self { who, id: JobId::random(), lane: Lane::Normal, needs: 1, front: false, body: b"{}" }
     }
 
     pub async fn to(&self, broker: &Broker) -> Submitted {
@@ -89,10 +79,7 @@ pub async fn lent(broker: &Broker, worker: &WorkerName) -> Lent {
 }
 
 pub fn held(lent: &Lent) -> HeldLease {
-    HeldLease {
-        job: lent.job,
-        token: lent.token,
-    }
+    HeldLease { job: lent.job, token: lent.token }
 }
 
 pub fn nothing() -> JobResult {

@@ -43,10 +43,7 @@ impl Cache {
 
     /// The random part of one preview node's file names; it stays as long as the node does.
     pub(crate) fn temp_prefix(&mut self, node: &str) -> String {
-        self.temp_prefixes
-            .entry(node.to_owned())
-            .or_insert_with(random_letters)
-            .clone()
+        self.temp_prefixes.entry(node.to_owned()).or_insert_with(random_letters).clone()
     }
 }
 
@@ -126,10 +123,5 @@ fn hex(bytes: &[u8]) -> String {
 /// Five letters, as in `ComfyUI_temp_abcde_00001_.png`.
 fn random_letters() -> String {
     let random = uuid::Uuid::new_v4();
-    random
-        .as_bytes()
-        .iter()
-        .take(5)
-        .map(|byte| char::from(b'a' + byte % 26))
-        .collect()
+    random.as_bytes().iter().take(5).map(|byte| char::from(b'a' + byte % 26)).collect()
 }

@@ -13,10 +13,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A plain `RuntimeError`.
     pub(crate) fn runtime(message: impl Into<String>) -> Self {
-        Self {
-            kind: "RuntimeError",
-            message: message.into(),
-        }
+        Self { kind: "RuntimeError", message: message.into() }
     }
 
     /// What a node told to fail raises.
@@ -35,10 +32,7 @@ impl Failure {
              : 17179869184.00 GiB\n\
              This error means you ran out of memory on your GPU.\n\n\
              TIPS: If the workflow worked before you might have accidentally set the batch_size to a large number.";
-        Self {
-            kind: "torch.OutOfMemoryError",
-            message: message.to_owned(),
-        }
+        Self { kind: "torch.OutOfMemoryError", message: message.to_owned() }
     }
 
     /// What `LoadImage` raises on a file that is no picture. Here that is every file but a PNG.
@@ -63,9 +57,6 @@ impl Failure {
 
     /// One line where the real server has a Python stack.
     pub(crate) fn traceback(&self, class: &str) -> Vec<String> {
-        vec![format!(
-            "  File \"simulated-comfyui\", in {class}\n    raise {}\n",
-            self.kind
-        )]
+        vec![format!("  File \"simulated-comfyui\", in {class}\n    raise {}\n", self.kind)]
     }
 }

@@ -79,26 +79,14 @@ pub(crate) fn run(class: &str, inputs: &Inputs, job: &Job, temp_prefix: &str) ->
         "ImageScale" => scale(inputs),
         "ImageBlend" => blend(inputs),
         "LoadImage" => load(inputs, job),
-        "SaveImage" => save(
-            job,
-            Kind::Output,
-            &inputs.text("filename_prefix"),
-            inputs.pictures("images")?,
-        ),
-        "PreviewImage" => save(
-            job,
-            Kind::Temp,
-            &format!("ComfyUI_temp_{temp_prefix}"),
-            inputs.pictures("images")?,
-        ),
+        "SaveImage" => save(job, Kind::Output, &inputs.text("filename_prefix"), inputs.pictures("images")?),
+        "PreviewImage" => {
+            save(job, Kind::Temp, &format!("ComfyUI_temp_{temp_prefix}"), inputs.pictures("images")?)
+        }
         "CheckpointLoaderSimple" => {
             let name = inputs.text("ckpt_name");
             Ok(Made {
-                slots: vec![
-                    Datum::Model(name.clone()),
-                    Datum::Model(name.clone()),
-                    Datum::Model(name),
-                ],
+                slots: vec![Datum::Model(name.clone()), Datum::Model(name.clone()), Datum::Model(name)],
                 shown: None,
             })
         }
@@ -108,14 +96,9 @@ pub(crate) fn run(class: &str, inputs: &Inputs, job: &Job, temp_prefix: &str) ->
         "PrimitiveString" => Ok(Made::one(Datum::Text(inputs.text("value")))),
         "PreviewAny" => {
             let text = inputs.text("source");
-            Ok(Made {
-                shown: Some(json!({"text": [text]})),
-                slots: vec![Datum::Text(text)],
-            })
+            Ok(Made { shown: Some(json!({"text": [text]})), slots: vec![Datum::Text(text)] })
         }
-        other => Err(Failure::runtime(format!(
-            "{other} is described, but not simulated"
-        ))),
+        other => Err(Failure::runtime(format!("{other} is described, but not simulated"))),
     }
 }
 
@@ -133,21 +116,12 @@ fn batch(inputs: &Inputs, colour: [u8; 3]) -> Result<Arc<Vec<Picture>>, Failure>
     let (width, height) = (inputs.number("width"), inputs.number("height"));
     let size = inputs.number("batch_size").max(1);
     within_memory(width, height, size)?;
-    Ok(Arc::new(vec![
-        Picture::plain(width, height, colour);
-        size as usize
-    ]))
+    Ok(Arc::new(vec![Picture::plain(width, height, colour); size as usize]))
 }
 
 fn within_memory(width: u32, height: u32, batch: u32) -> Result<(), Failure> {
-    let pixels = u64::from(width)
-        .saturating_mul(height.into())
-        .saturating_mul(batch.into());
-    if pixels > MOST_PIXELS {
-        Err(Failure::out_of_memory())
-    } else {
-        Ok(())
-    }
+    let pixels = u64::from(width).saturating_mul(height.into()).saturating_mul(batch.into());
+    if pixels > MOST_PIXELS { Err(Failure::out_of_memory()) } else { Ok(()) }
 }
 
 /// A width or height of 0 keeps the picture's proportions.
@@ -178,23 +152,14 @@ fn scale(inputs: &Inputs) -> Result<Made, Failure> {
 fn blend(inputs: &Inputs) -> Result<Made, Failure> {
     let (second, mode) = (inputs.pictures("image2")?, inputs.text("blend_mode"));
     let share = inputs.share("blend_factor");
-    let first = second
-        .first()
-        .cloned()
-        .unwrap_or_else(|| Picture::plain(1, 1, [0; 3]));
+    let first = second.first().cloned().unwrap_or_else(|| Picture::plain(1, 1, [0; 3]));
     inputs.each("image1", |picture| picture.blended(&first, share, &mode))
 }
 
 fn load(inputs: &Inputs, job: &Job) -> Result<Made, Failure> {
     let name = inputs.text("image");
-    let path = job
-        .folder
-        .named(&name)
-        .ok_or_else(|| Failure::runtime(format!("no such file: {name}")))?;
+    let path = job.folder.named(&name).ok_or_else(|| Failure::runtime(format!("no such file: {name}")))?;
     let bytes = std::fs::read(&path).map_err(|error| Failure::runtime(error.to_string()))?;
     let picture = png_file::decode(&bytes).map_err(|_| Failure::unidentified(&path))?;
-    Ok(Made {
-        slots: vec![Datum::Images(Arc::new(vec![picture])), Datum::Mask],
-        shown: None,
-    })
+    Ok(Made { slots: vec![Datum::Images(Arc::new(vec![picture])), Datum::Mask], shown: None })
 }

@@ -81,11 +81,7 @@ impl Order {
 
     /// The next node to run, or `None` when all are done.
     pub(crate) fn next(&mut self) -> Option<String> {
-        let ready: Vec<&Pending> = self
-            .pending
-            .iter()
-            .filter(|node| node.blocked_by.is_empty())
-            .collect();
+        let ready: Vec<&Pending> = self.pending.iter().filter(|node| node.blocked_by.is_empty()).collect();
         let pick = (0..3)
             .find_map(|steps| ready.iter().find(|node| self.reaches_output(node, steps)))
             .or(ready.first())?;
@@ -103,9 +99,7 @@ impl Order {
             return node.is_output;
         }
         let onward = node.blocks.iter().filter_map(|id| self.position(id));
-        onward
-            .map(|at| &self.pending[at])
-            .any(|next| self.reaches_output(next, steps - 1))
+        onward.map(|at| &self.pending[at]).any(|next| self.reaches_output(next, steps - 1))
     }
 
     fn position(&self, id: &str) -> Option<usize> {
@@ -125,9 +119,7 @@ mod tests {
         let graph: &Map<String, Value> = graph.as_object().unwrap();
         let outputs: Vec<String> = outputs.iter().map(|&id| id.to_owned()).collect();
         let cached: HashSet<String> = cached.iter().map(|&id| id.to_owned()).collect();
-        let mut order = Order::plan(graph, &outputs, &cached, |id| {
-            outputs.iter().any(|output| output == id)
-        });
+        let mut order = Order::plan(graph, &outputs, &cached, |id| outputs.iter().any(|output| output == id));
         std::iter::from_fn(|| order.next()).collect()
     }
 

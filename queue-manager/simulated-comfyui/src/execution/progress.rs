@@ -11,10 +11,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(prompt_id: &str) -> Self {
-        Self {
-            prompt_id: prompt_id.to_owned(),
-            nodes: Map::new(),
-        }
+        Self { prompt_id: prompt_id.to_owned(), nodes: Map::new() }
     }
 
     /// A node begins: 0.0 of 1.0, until it says how many steps it has.
@@ -29,10 +26,7 @@ impl Progress {
 
     /// A node is done; one that never began, because it was cached, counts as 1 of 1.
     pub(crate) fn finish(&mut self, node: &str) -> Value {
-        let max = self
-            .nodes
-            .get(node)
-            .map_or_else(|| json!(1), |entry| entry["max"].clone());
+        let max = self.nodes.get(node).map_or_else(|| json!(1), |entry| entry["max"].clone());
         self.set(node, &max, &max, "finished")
     }
 

@@ -75,24 +75,15 @@ impl<'a> Run<'a> {
     /// Runs to the end; an error means that the server ends and nothing is recorded.
     pub(super) async fn finish(mut self, span: Span) -> Result<Outcome, Stopped> {
         let ending = self.execute().instrument(span).await?;
-        Ok(Outcome {
-            ending,
-            outputs: self.outputs,
-            messages: self.messages,
-        })
+        Ok(Outcome { ending, outputs: self.outputs, messages: self.messages })
     }
 
     async fn execute(&mut self) -> Result<Ending, Stopped> {
         let id = self.prompt.id.clone();
         self.message("execution_start", json!({"prompt_id": id}));
         self.cache.keep_only(&self.keys);
-        let cached: Vec<String> = self
-            .prompt
-            .graph
-            .keys()
-            .filter(|node| self.earlier(node).is_some())
-            .cloned()
-            .collect();
+        let cached: Vec<String> =
+            self.prompt.graph.keys().filter(|node| self.earlier(node).is_some()).cloned().collect();
         self.message("execution_cached", json!({"nodes": cached, "prompt_id": id}));
         let cached: HashSet<String> = cached.into_iter().collect();
         let mut order = Order::plan(&self.prompt.graph, &self.prompt.outputs, &cached, |node| {
@@ -141,21 +132,14 @@ impl<'a> Run<'a> {
         let order = NodeOrder::read(self.prompt.graph[node]["inputs"].get("simulate"));
         let inputs = self.inputs(node);
         let class = self.class(node).to_owned();
-        let wait = order
-            .node_ms
-            .map_or_else(|| self.simulator.control().node, Duration::from_millis);
+        let wait = order.node_ms.map_or_else(|| self.simulator.control().node, Duration::from_millis);
         self.pause(wait).await?;
-        self.strike(order.what.or_else(|| self.simulator.take_next()))
-            .await?;
+        self.strike(order.what.or_else(|| self.simulator.take_next())).await?;
         if class == "KSampler" {
             return self.sample(node, &inputs, order.step_ms).await;
         }
         let job = Arc::clone(&self.job);
-        let temp_prefix = if class == "PreviewImage" {
-            self.cache.temp_prefix(node)
-        } else {
-            String::new()
-        };
+        let temp_prefix = if class == "PreviewImage" { self.cache.temp_prefix(node) } else { String::new() };
         let work = tokio::task::spawn_blocking(move || nodes::run(&class, &inputs, &job, &temp_prefix));
         settle(work.await)
     }
@@ -227,11 +211,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn class(&self, node: &str) -> &str {
-        self.prompt
-            .graph
-            .get(node)
-            .and_then(|node| node["class_type"].as_str())
-            .unwrap_or_default()
+        self.prompt.graph.get(node).and_then(|node| node["class_type"].as_str()).unwrap_or_default()
     }
 }
 

@@ -43,10 +43,7 @@ impl Run<'_> {
         let motifs: Vec<Motif> = (0..base.len()).map(|batch| self::motif(inputs, batch)).collect();
         let share = inputs.share("denoise");
         let work = tokio::task::spawn_blocking(move || {
-            let painted = motifs
-                .iter()
-                .zip(base.iter())
-                .map(|(motif, base)| motif.paint(base, share));
+            let painted = motifs.iter().zip(base.iter()).map(|(motif, base)| motif.paint(base, share));
             Ok(Made::one(Datum::Latent(Arc::new(painted.collect()))))
         });
         settle(work.await)
@@ -57,13 +54,7 @@ impl Run<'_> {
         let client = self.prompt.client().map(str::to_owned);
         let sockets = &self.simulator.sockets;
         let modern = sockets.takes_preview_metadata(client.as_deref());
-        let frame = preview.map(|png| {
-            if modern {
-                self.with_metadata(node, &png)
-            } else {
-                plain(&png)
-            }
-        });
+        let frame = preview.map(|png| if modern { self.with_metadata(node, &png) } else { plain(&png) });
         let state = self.progress.step(node, step.into(), steps.into());
         self.send("progress_state", &state);
         if let Some(frame) = frame.as_ref().filter(|_| modern) {
@@ -98,16 +89,7 @@ fn plain(png: &[u8]) -> Bytes {
 
 /// Everything that decides the picture at one place of the batch.
 fn motif(inputs: &Inputs, batch: usize) -> Motif {
-    let names = [
-        "model",
-        "seed",
-        "steps",
-        "cfg",
-        "sampler_name",
-        "scheduler",
-        "positive",
-        "negative",
-    ];
+    let names = ["model", "seed", "steps", "cfg", "sampler_name", "scheduler", "positive", "negative"];
     let mut words: Vec<String> = names.iter().map(|name| inputs.word(name)).collect();
     words.push(batch.to_string());
     Motif::from_words(&words)
@@ -116,10 +98,7 @@ fn motif(inputs: &Inputs, batch: usize) -> Motif {
 /// The picture so far, small.
 fn preview(motif: &Motif, base: &Picture, step: u32, steps: u32) -> Result<Vec<u8>, Failure> {
     let longer = base.width.max(base.height).max(PREVIEW);
-    let small = base.scaled(
-        (base.width * PREVIEW / longer).max(1),
-        (base.height * PREVIEW / longer).max(1),
-    );
+    let small = base.scaled((base.width * PREVIEW / longer).max(1), (base.height * PREVIEW / longer).max(1));
     let picture = motif.paint(&small, 256 * step / steps.max(1));
     png_file::encode(&picture, &[]).map_err(|error| Failure::runtime(error.to_string()))
 }

@@ -18,12 +18,8 @@ pub(crate) fn save(
     prefix: &str,
     pictures: &Arc<Vec<Picture>>,
 ) -> Result<Made, Failure> {
-    let (width, height) = pictures
-        .first()
-        .map_or((0, 0), |first| (first.width, first.height));
-    let prefix = prefix
-        .replace("%width%", &width.to_string())
-        .replace("%height%", &height.to_string());
+    let (width, height) = pictures.first().map_or((0, 0), |first| (first.width, first.height));
+    let prefix = prefix.replace("%width%", &width.to_string()).replace("%height%", &height.to_string());
     let broken = |error: std::io::Error| Failure::runtime(error.to_string());
     let name = job.folder.save_name(kind, &prefix).map_err(broken)?;
     let name = name.ok_or_else(|| Failure::outside(&job.folder.of(kind), &prefix))?;
@@ -36,21 +32,14 @@ pub(crate) fn save(
         std::fs::write(name.folder.join(&file), bytes).map_err(broken)?;
         files.push(json!({"filename": file, "subfolder": name.subfolder, "type": kind.word()}));
     }
-    Ok(Made {
-        slots: vec![Datum::Images(Arc::clone(pictures))],
-        shown: Some(json!({"images": files})),
-    })
+    Ok(Made { slots: vec![Datum::Images(Arc::clone(pictures))], shown: Some(json!({"images": files})) })
 }
 
 /// The graph as `prompt`, then everything that the browser asked to embed.
 fn texts(job: &Job) -> Vec<(String, String)> {
     let mut texts = vec![("prompt".to_owned(), python_json::dump(&job.graph))];
     if let Some(Value::Object(extra)) = &job.extra_pnginfo {
-        texts.extend(
-            extra
-                .iter()
-                .map(|(key, value)| (key.clone(), python_json::dump(value))),
-        );
+        texts.extend(extra.iter().map(|(key, value)| (key.clone(), python_json::dump(value))));
     }
     texts
 }

@@ -49,9 +49,7 @@ impl Datum {
 }
 
 fn describe_batch(what: &str, pictures: &[Picture]) -> Value {
-    let (width, height) = pictures
-        .first()
-        .map_or((0, 0), |first| (first.width, first.height));
+    let (width, height) = pictures.first().map_or((0, 0), |first| (first.width, first.height));
     format!("{what} {}x{width}x{height}", pictures.len()).into()
 }
 
@@ -66,9 +64,6 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) fn one(datum: Datum) -> Self {
-        Self {
-            slots: vec![datum],
-            shown: None,
-        }
+        Self { slots: vec![datum], shown: None }
     }
 }

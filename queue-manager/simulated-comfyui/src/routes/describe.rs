@@ -131,15 +131,9 @@ pub(crate) async fn model_files(
 /// `GET /internal/files/{kind}`
 pub(crate) async fn files(State(simulator): State<Arc<Simulator>>, Path(kind): Path<String>) -> Response {
     let Some(kind) = Kind::parse(&kind) else {
-        return reply::json_status(
-            StatusCode::BAD_REQUEST,
-            &json!({"error": "Invalid directory type"}),
-        );
+        return reply::json_status(StatusCode::BAD_REQUEST, &json!({"error": "Invalid directory type"}));
     };
     let names = simulator.folder.newest_first(kind);
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name} [{}]", kind.word()))
-        .collect();
+    let names: Vec<String> = names.iter().map(|name| format!("{name} [{}]", kind.word())).collect();
     reply::json(&json!(names))
 }

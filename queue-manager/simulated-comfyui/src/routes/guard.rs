@@ -26,10 +26,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
     let origin: Option<Uri> = origin.parse().ok();
-    let origin = origin
-        .as_ref()
-        .and_then(Uri::authority)
-        .map(|authority| authority.as_str().to_owned());
+    let origin = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str().to_owned());
     is_loopback && origin.is_some_and(|origin| origin != host)
 }
 
@@ -49,19 +46,10 @@ mod tests {
 
     #[test]
     fn only_pages_of_other_sites_are_turned_away() {
-        assert!(foreign(&[
-            ("host", "127.0.0.1:8188"),
-            ("origin", "http://evil.example")
-        ]));
+        assert!(foreign(&[("host", "127.0.0.1:8188"), ("origin", "http://evil.example")]));
         assert!(foreign(&[("sec-fetch-site", "cross-site")]));
-        assert!(!foreign(&[
-            ("host", "127.0.0.1:8188"),
-            ("origin", "http://127.0.0.1:8188")
-        ]));
-        assert!(!foreign(&[
-            ("host", "gpu.example"),
-            ("origin", "http://other.example")
-        ]));
+        assert!(!foreign(&[("host", "127.0.0.1:8188"), ("origin", "http://127.0.0.1:8188")]));
+        assert!(!foreign(&[("host", "gpu.example"), ("origin", "http://other.example")]));
         assert!(!foreign(&[("host", "127.0.0.1:8188")]));
     }
 }

@@ -21,19 +21,13 @@ pub(crate) struct Page {
 
 /// `GET /history`
 pub(crate) async fn page(State(simulator): State<Arc<Simulator>>, Query(page): Query<Page>) -> Response {
-    let entries = simulator
-        .queue
-        .with_history(|history| history.to_json(None, page.max_items, page.offset));
+    let entries = simulator.queue.with_history(|history| history.to_json(None, page.max_items, page.offset));
     reply::json(&entries)
 }
 
 /// `GET /history/{id}`
 pub(crate) async fn one(State(simulator): State<Arc<Simulator>>, Path(id): Path<String>) -> Response {
-    reply::json(
-        &simulator
-            .queue
-            .with_history(|history| history.to_json(Some(&id), None, None)),
-    )
+    reply::json(&simulator.queue.with_history(|history| history.to_json(Some(&id), None, None)))
 }
 
 /// `POST /history` with `clear` or `delete`.

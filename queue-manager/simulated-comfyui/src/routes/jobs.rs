@@ -50,14 +50,11 @@ pub(crate) async fn cancel_many(State(simulator): State<Arc<Simulator>>, body: B
     let Some(ids) = body["job_ids"].as_array() else {
         return bad_request(&json!({"error": "job_ids must be a list"}));
     };
-    let (valid, invalid): (Vec<&Value>, Vec<&Value>) = ids
-        .iter()
-        .partition(|id| id.as_str().is_some_and(|id| Uuid::try_parse(id).is_ok()));
+    let (valid, invalid): (Vec<&Value>, Vec<&Value>) =
+        ids.iter().partition(|id| id.as_str().is_some_and(|id| Uuid::try_parse(id).is_ok()));
     if !invalid.is_empty() {
-        let invalid: Vec<String> = invalid
-            .iter()
-            .map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned))
-            .collect();
+        let invalid: Vec<String> =
+            invalid.iter().map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)).collect();
         return bad_request(&json!({"error": "job_ids contains invalid id(s)", "invalid_ids": invalid}));
     }
     let ids = valid.iter().filter_map(|id| id.as_str());
@@ -75,27 +72,13 @@ fn bad_request(body: &Value) -> Response {
 
 fn select(mut jobs: Vec<Job>, query: &HashMap<String, String>) -> Result<Value, String> {
     if let Some(wanted) = query.get("status") {
-        let wanted: Vec<&str> = wanted
-            .split(',')
-            .map(str::trim)
-            .filter(|state| !state.is_empty())
-            .collect();
-        let unknown: Vec<&str> = wanted
-            .iter()
-            .copied()
-            .filter(|state| !STATES.contains(state))
-            .collect();
+        let wanted: Vec<&str> = wanted.split(',').map(str::trim).filter(|state| !state.is_empty()).collect();
+        let unknown: Vec<&str> = wanted.iter().copied().filter(|state| !STATES.contains(state)).collect();
         if !unknown.is_empty() {
             let (unknown, known) = (unknown.join(", "), STATES.join(", "));
-            return Err(format!(
-                "Invalid status value(s): {unknown}. Valid values: {known}"
-            ));
+            return Err(format!("Invalid status value(s): {unknown}. Valid values: {known}"));
         }
-        jobs.retain(|job| {
-            job["status"]
-                .as_str()
-                .is_some_and(|state| wanted.contains(&state))
-        });
+        jobs.retain(|job| job["status"].as_str().is_some_and(|state| wanted.contains(&state)));
     }
     if let Some(workflow) = query.get("workflow_id") {
         jobs.retain(|job| job.get("workflow_id").and_then(Value::as_str) == Some(workflow));
@@ -104,11 +87,7 @@ fn select(mut jobs: Vec<Job>, query: &HashMap<String, String>) -> Result<Value, 
     let limit = whole_number(query, "limit")?;
     let offset = whole_number(query, "offset")?.unwrap_or(0);
     let total = jobs.len();
-    let page: Vec<Job> = jobs
-        .into_iter()
-        .skip(offset)
-        .take(limit.unwrap_or(usize::MAX))
-        .collect();
+    let page: Vec<Job> = jobs.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
     let has_more = offset + page.len() < total;
     let pagination = json!({"offset": offset, "limit": limit, "total": total, "has_more": has_more});
     Ok(json!({"jobs": page, "pagination": pagination}))
@@ -133,7 +112,5 @@ fn sort(jobs: &mut [Job], query: &HashMap<String, String>) -> Result<(), String>
 
 fn whole_number(query: &HashMap<String, String>, name: &str) -> Result<Option<usize>, String> {
     let parsed = query.get(name).map(|text| text.parse());
-    parsed
-        .transpose()
-        .map_err(|_| format!("{name} must be an integer"))
+    parsed.transpose().map_err(|_| format!("{name} must be an integer"))
 }

@@ -83,12 +83,7 @@ fn prompt_id(body: &Value) -> Option<String> {
 
 fn targets(body: &Value) -> Option<Vec<String>> {
     let targets = body.get("partial_execution_targets")?.as_array()?;
-    Some(
-        targets
-            .iter()
-            .filter_map(|target| target.as_str().map(str::to_owned))
-            .collect(),
-    )
+    Some(targets.iter().filter_map(|target| target.as_str().map(str::to_owned)).collect())
 }
 
 fn extra_data(body: &Value, headers: &HeaderMap) -> Map<String, Value> {
@@ -99,10 +94,7 @@ fn extra_data(body: &Value, headers: &HeaderMap) -> Map<String, Value> {
     for key in SENSITIVE {
         extra.remove(key);
     }
-    if let Some(source) = headers
-        .get("comfy-usage-source")
-        .and_then(|source| source.to_str().ok())
-    {
+    if let Some(source) = headers.get("comfy-usage-source").and_then(|source| source.to_str().ok()) {
         extra.insert("comfy_usage_source".to_owned(), source.into());
     }
     extra.insert("create_time".to_owned(), now_ms().into());
@@ -114,21 +106,11 @@ fn refuse(refused: &Refused) -> Response {
 }
 
 fn no_prompt() -> Refused {
-    Refused::new(
-        "no_prompt",
-        "No prompt provided",
-        "No prompt provided",
-        Value::Null,
-    )
+    Refused::new("no_prompt", "No prompt provided", "No prompt provided", Value::Null)
 }
 
 fn invalid_prompt_id() -> Refused {
     let details = "prompt_id must be a UUID string in canonical lowercase hyphenated form; \
         omit it to let the server generate one";
-    Refused::new(
-        "invalid_prompt_id",
-        "prompt_id must be a valid UUID",
-        details,
-        Value::Null,
-    )
+    Refused::new("invalid_prompt_id", "prompt_id must be a valid UUID", details, Value::Null)
 }

@@ -32,7 +32,5 @@ pub(crate) async fn change(State(simulator): State<Arc<Simulator>>, body: Bytes)
 /// The texts of a list.
 pub(super) fn ids(list: &Value) -> Vec<String> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter()
-        .filter_map(|id| id.as_str().map(str::to_owned))
-        .collect()
+    list.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }

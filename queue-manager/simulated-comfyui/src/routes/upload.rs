@@ -116,9 +116,6 @@ fn masked(simulator: &Simulator, form: &Form) -> Option<Vec<u8>> {
     let mask = png_file::decode(&form.image.as_ref()?.1).ok()?;
     let pixels = picture.width as usize * picture.height as usize;
     let same_size = (mask.width, mask.height) == (picture.width, picture.height);
-    picture.alpha = mask
-        .alpha
-        .filter(|_| same_size)
-        .or_else(|| Some(vec![255; pixels]));
+    picture.alpha = mask.alpha.filter(|_| same_size).or_else(|| Some(vec![255; pixels]));
     png_file::encode(&picture, &[]).ok()
 }

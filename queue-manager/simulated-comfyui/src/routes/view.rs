@@ -44,10 +44,7 @@ pub(crate) async fn view(
         Some("html" | "htm" | "js" | "svg" | "css" | "xml")
     );
     let disposition = if disguised {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         format!("attachment; filename=\"{name}\"")
     } else {
         format!("filename=\"{name}\"")
@@ -55,10 +52,7 @@ pub(crate) async fn view(
     if let Ok(disposition) = HeaderValue::from_str(&disposition) {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -75,15 +69,8 @@ fn find(simulator: &Simulator, wanted: &Wanted) -> Result<(String, PathBuf), Sta
         (Some(word), None) => Kind::parse(word).ok_or(StatusCode::BAD_REQUEST)?,
         (None, None) => Kind::Output,
     };
-    let base = simulator
-        .folder
-        .inside(kind, &wanted.subfolder)
-        .ok_or(StatusCode::FORBIDDEN)?;
+    let base = simulator.folder.inside(kind, &wanted.subfolder).ok_or(StatusCode::FORBIDDEN)?;
     let name = name.rsplit('/').next().unwrap_or(name);
     let path = base.join(name);
-    if path.is_file() {
-        Ok((name.to_owned(), path))
-    } else {
-        Err(StatusCode::NOT_FOUND)
-    }
+    if path.is_file() { Ok((name.to_owned(), path)) } else { Err(StatusCode::NOT_FOUND) }
 }

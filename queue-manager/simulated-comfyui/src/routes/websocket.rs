@@ -33,11 +33,8 @@ pub(crate) async fn open(
         let words = "No WebSocket UPGRADE hdr: None\n Can \"Upgrade\" only to \"WebSocket\".";
         return reply::text(StatusCode::BAD_REQUEST, words);
     };
-    let client = if client.client_id.is_empty() {
-        Uuid::new_v4().simple().to_string()
-    } else {
-        client.client_id
-    };
+    let client =
+        if client.client_id.is_empty() { Uuid::new_v4().simple().to_string() } else { client.client_id };
     let tasks = simulator.tasks.clone();
     upgrade.on_upgrade(move |socket| tasks.track_future(serve(simulator, client, socket)))
 }
@@ -92,8 +89,6 @@ async fn deaf(simulator: &Simulator, seat: &Seat, socket: &mut WebSocket) {
 fn exchange_features(simulator: &Simulator, seat: &Seat, text: &str) {
     let said: Value = serde_json::from_str(text).unwrap_or_default();
     if said["type"] == "feature_flags" {
-        simulator
-            .sockets
-            .exchange_features(seat, &said["data"], &server_features());
+        simulator.sockets.exchange_features(seat, &said["data"], &server_features());
     }
 }

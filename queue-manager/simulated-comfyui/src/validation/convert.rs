@@ -13,10 +13,7 @@ pub(super) fn convert(value: &Value, kind: &str) -> Result<Value, String> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "int() of a float cuts off what is behind the point"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "int() of a float cuts off what is behind the point")]
 fn to_int(value: &Value) -> Result<Value, String> {
     match value {
         Value::Number(number) if number.is_f64() => Ok((number.as_f64().unwrap_or(0.0) as i64).into()),
@@ -40,11 +37,9 @@ fn to_float(value: &Value) -> Result<Value, String> {
     let float = match value {
         Value::Number(number) => number.as_f64(),
         Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
-        Value::String(text) => Some(
-            text.trim()
-                .parse()
-                .map_err(|_| format!("could not convert string to float: '{text}'"))?,
-        ),
+        Value::String(text) => {
+            Some(text.trim().parse().map_err(|_| format!("could not convert string to float: '{text}'"))?)
+        }
         other => {
             return Err(format!(
                 "float() argument must be a string or a real number, not '{}'",
@@ -52,9 +47,7 @@ fn to_float(value: &Value) -> Result<Value, String> {
             ));
         }
     };
-    Ok(float
-        .and_then(Number::from_f64)
-        .map_or(Value::Null, Value::Number))
+    Ok(float.and_then(Number::from_f64).map_or(Value::Null, Value::Number))
 }
 
 /// `str(value)`, which is also how values appear inside messages.
@@ -72,10 +65,7 @@ pub(super) fn python_str(value: &Value) -> String {
 pub(super) fn python_repr(value: &Value) -> String {
     match value {
         Value::String(text) => format!("'{text}'"),
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(python_repr).collect::<Vec<_>>().join(", ")
-        ),
+        Value::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
         Value::Object(_) | Value::Number(_) => value.to_string(),
         other => python_str(other),
     }

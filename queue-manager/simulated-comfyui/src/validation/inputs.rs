@@ -29,13 +29,7 @@ pub(super) struct Validator<'a> {
 
 impl<'a> Validator<'a> {
     pub(super) fn new(graph: Map<String, Value>, catalogue: &'a Catalogue, folder: &'a Folder) -> Self {
-        Self {
-            graph,
-            catalogue,
-            folder,
-            verdicts: Vec::new(),
-            path: Vec::new(),
-        }
+        Self { graph, catalogue, folder, verdicts: Vec::new(), path: Vec::new() }
     }
 
     pub(super) fn into_graph(self) -> Map<String, Value> {
@@ -62,11 +56,7 @@ impl<'a> Validator<'a> {
 
     /// Adds every verdict with reasons to the answer, as something that `output` depends on.
     pub(super) fn collect(&self, output: &str, node_errors: &mut Map<String, Value>) {
-        for verdict in self
-            .verdicts
-            .iter()
-            .filter(|verdict| !verdict.valid && !verdict.reasons.is_empty())
-        {
+        for verdict in self.verdicts.iter().filter(|verdict| !verdict.valid && !verdict.reasons.is_empty()) {
             let entry = node_errors.entry(verdict.id.clone()).or_insert_with(|| {
                 json!({
                     "errors": verdict.reasons,
@@ -133,17 +123,11 @@ impl<'a> Validator<'a> {
             return Err(Dangling(from));
         };
         let class = node["class_type"].as_str().unwrap_or_default();
-        let slot = slot
-            .as_u64()
-            .and_then(|slot| usize::try_from(slot).ok())
-            .unwrap_or(usize::MAX);
+        let slot = slot.as_u64().and_then(|slot| usize::try_from(slot).ok()).unwrap_or(usize::MAX);
         let received = self.catalogue.output_type(class, slot).unwrap_or("None");
         let wanted = spec.type_word();
         if received != "*" && wanted != "*" && !wanted.split(',').any(|kind| kind == received) {
-            let details = format!(
-                "{}, received_type({received}) mismatch input_type({wanted})",
-                spec.name
-            );
+            let details = format!("{}, received_type({received}) mismatch input_type({wanted})", spec.name);
             return Ok(Finding::Reason(reason(
                 "return_type_mismatch",
                 "Return type mismatch between linked nodes",
@@ -187,11 +171,7 @@ impl<'a> Validator<'a> {
                 ));
             }
         };
-        if let Some(inputs) = self
-            .graph
-            .get_mut(id)
-            .and_then(|node| node["inputs"].as_object_mut())
-        {
+        if let Some(inputs) = self.graph.get_mut(id).and_then(|node| node["inputs"].as_object_mut()) {
             inputs.insert(spec.name.to_owned(), value.clone());
         }
         // LoadImage has a check of its own, which replaces the look into the list.
@@ -218,11 +198,8 @@ impl<'a> Validator<'a> {
 
     fn judge_cycle(&mut self, start: usize) {
         let cycle: Vec<String> = self.path[start..].to_vec();
-        let named: Vec<String> = cycle
-            .iter()
-            .chain(cycle.first())
-            .map(|id| format!("{id} ({})", self.class(id)))
-            .collect();
+        let named: Vec<String> =
+            cycle.iter().chain(cycle.first()).map(|id| format!("{id} ({})", self.class(id))).collect();
         for id in &cycle {
             let reason = reason(
                 "dependency_cycle",
@@ -237,20 +214,12 @@ impl<'a> Validator<'a> {
     /// The first verdict on a node stands.
     fn judge(&mut self, id: &str, valid: bool, reasons: Vec<Value>) {
         if !self.verdicts.iter().any(|verdict| verdict.id == id) {
-            self.verdicts.push(Verdict {
-                id: id.to_owned(),
-                valid,
-                reasons,
-            });
+            self.verdicts.push(Verdict { id: id.to_owned(), valid, reasons });
         }
     }
 
     fn class(&self, id: &str) -> String {
-        self.graph
-            .get(id)
-            .and_then(|node| node["class_type"].as_str())
-            .unwrap_or_default()
-            .to_owned()
+        self.graph.get(id).and_then(|node| node["class_type"].as_str()).unwrap_or_default().to_owned()
     }
 }
 

@@ -10,18 +10,11 @@ const LONGEST_LIST: usize = 20;
 
 pub(super) fn out_of_range(spec: &InputSpec<'_>, value: &Value) -> Option<Value> {
     let number = value.as_f64()?;
-    let limits = [
-        ("min", "value_smaller_than_min", "smaller"),
-        ("max", "value_bigger_than_max", "bigger"),
-    ];
+    let limits = [("min", "value_smaller_than_min", "smaller"), ("max", "value_bigger_than_max", "bigger")];
     limits.into_iter().find_map(|(key, kind, word)| {
         let limit = spec.options.get(key)?;
         let beyond = limit.as_f64()?;
-        let outside = if key == "min" {
-            number < beyond
-        } else {
-            number > beyond
-        };
+        let outside = if key == "min" { number < beyond } else { number > beyond };
         outside.then(|| {
             let message = format!("Value {value} {word} than {key} of {limit}");
             reason(kind, &message, spec.name, received(spec, &spec.config(), value))
@@ -40,12 +33,7 @@ pub(super) fn not_in_list(spec: &InputSpec<'_>, value: &Value) -> Option<Value> 
         (python_repr(&Value::Array(choices.clone())), spec.config())
     };
     let details = format!("{}: '{}' not in {list}", spec.name, python_str(value));
-    Some(reason(
-        "value_not_in_list",
-        "Value not in list",
-        &details,
-        received(spec, &config, value),
-    ))
+    Some(reason("value_not_in_list", "Value not in list", &details, received(spec, &config, value)))
 }
 
 fn received(spec: &InputSpec<'_>, config: &Value, value: &Value) -> Value {

@@ -10,22 +10,14 @@ use crate::live::{Live, Socket};
 async fn run_as(live: &Live, socket: &Socket, graph: &Value) -> Value {
     let body = json!({"prompt": graph, "client_id": socket.client,
         "extra_data": {"extra_pnginfo": {"workflow": {"owner": socket.client}}}});
-    let id = live.post_json("/prompt", &body).await["prompt_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = live.post_json("/prompt", &body).await["prompt_id"].as_str().unwrap().to_owned();
     socket.wait_for_end(&id).await;
     live.get_json(&format!("/history/{id}")).await[&id].clone()
 }
 
 async fn owner(live: &Live, entry: &Value) -> String {
     let saved = view(live, &entry["outputs"]["3"]["images"][0]).await;
-    saved
-        .texts
-        .into_iter()
-        .find(|(name, _)| name == "workflow")
-        .unwrap()
-        .1
+    saved.texts.into_iter().find(|(name, _)| name == "workflow").unwrap().1
 }
 
 #[tokio::test]
@@ -36,10 +28,7 @@ async fn the_same_graph_from_another_person_hands_out_the_first_ones_file_and_wo
     let entry = run_as(&live, &bob, &inverted(1)).await;
     assert_eq!(entry["status"]["messages"][1][1]["nodes"], json!(["1", "2", "3"]));
     assert_eq!(owner(&live, &entry).await, r#"{"owner": "ada"}"#);
-    assert!(
-        bob.kinds().contains(&"executed".to_owned()),
-        "the old names are told again"
-    );
+    assert!(bob.kinds().contains(&"executed".to_owned()), "the old names are told again");
 }
 
 #[tokio::test]
@@ -62,8 +51,7 @@ async fn freeing_memory_empties_the_cache() {
     let live = Live::start(Duration::ZERO).await;
     let ada = live.socket("ada").await;
     run_as(&live, &ada, &inverted(1)).await;
-    live.post("/free", &json!({"unload_models": true, "free_memory": true}))
-        .await;
+    live.post("/free", &json!({"unload_models": true, "free_memory": true})).await;
     let entry = run_as(&live, &ada, &inverted(1)).await;
     assert_eq!(entry["status"]["messages"][1][1]["nodes"], json!([]));
 }

@@ -11,20 +11,12 @@ use crate::recording::{Body, Exchange, Frame, Recording};
 /// Posts whose answers are compared to the letter, but for ids and numbers; of others, the fields and their types.
 const EXACT: &[&str] = &["/prompt", "/upload", "/api/jobs"];
 
-const HEADERS: &[&str] = &[
-    "content-type",
-    "content-disposition",
-    "x-content-type-options",
-    "content-range",
-];
+const HEADERS: &[&str] = &["content-type", "content-disposition", "x-content-type-options", "content-range"];
 
 /// Fails on any difference that is not meant.
 pub(crate) fn assert_alike(name: &str, captured: &Recording, live: &Recording, statuses_race: bool) {
-    let asked: Vec<&Exchange> = captured
-        .exchanges
-        .iter()
-        .filter(|exchange| !is_not_asked(exchange))
-        .collect();
+    let asked: Vec<&Exchange> =
+        captured.exchanges.iter().filter(|exchange| !is_not_asked(exchange)).collect();
     assert_eq!(asked.len(), live.exchanges.len());
     for (captured, live) in asked.into_iter().zip(&live.exchanges) {
         assert_answers_alike(captured, live);
@@ -38,11 +30,7 @@ pub(crate) fn assert_alike(name: &str, captured: &Recording, live: &Recording, s
         }
         assert_eq!(ours_told, theirs_told, "what {socket} was told");
         if !statuses_race && !may_be_longer(name, socket) {
-            assert_eq!(
-                statuses(ours),
-                statuses(frames),
-                "the queue lengths that {socket} was told"
-            );
+            assert_eq!(statuses(ours), statuses(frames), "the queue lengths that {socket} was told");
         }
     }
     let (theirs, ours) = (frame_shapes(captured), frame_shapes(live));
@@ -55,21 +43,14 @@ pub(crate) fn assert_alike(name: &str, captured: &Recording, live: &Recording, s
 
 fn assert_answers_alike(captured: &Exchange, live: &Exchange) {
     let title = captured.title();
-    assert_eq!(
-        live.status, captured.status,
-        "{title}: status, answered {:?}",
-        live.body
-    );
+    assert_eq!(live.status, captured.status, "{title}: status, answered {:?}", live.body);
     for header in HEADERS {
         // The length behind the slash of a Content-Range is the compressor's.
         let value = |exchange: &Exchange| {
-            exchange
-                .headers
-                .get(*header)
-                .map(|value| match value.strip_prefix("bytes ") {
-                    Some(range) => range.split('/').next().unwrap().to_owned(),
-                    None => value.clone(),
-                })
+            exchange.headers.get(*header).map(|value| match value.strip_prefix("bytes ") {
+                Some(range) => range.split('/').next().unwrap().to_owned(),
+                None => value.clone(),
+            })
         };
         assert_eq!(value(live), value(captured), "{title}: header {header}");
     }
@@ -95,10 +76,7 @@ fn assert_answers_alike(captured: &Exchange, live: &Exchange) {
 }
 
 fn is_png(exchange: &Exchange) -> bool {
-    exchange
-        .headers
-        .get("content-type")
-        .is_some_and(|kind| kind == "image/png")
+    exchange.headers.get("content-type").is_some_and(|kind| kind == "image/png")
 }
 
 /// Without what changes from run to run or is meant to differ.
@@ -140,9 +118,7 @@ fn add_shape(path: &str, value: &Value, shape: &mut Shape) {
     };
     shape.entry(path.to_owned()).or_default().insert(kind);
     match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| add_shape(&format!("{path}/[]"), item, shape)),
+        Value::Array(items) => items.iter().for_each(|item| add_shape(&format!("{path}/[]"), item, shape)),
         Value::Object(fields) => {
             for (name, field) in fields {
                 // The inputs of a graph are the client's own.
@@ -171,19 +147,12 @@ fn assert_shapes_alike(what: &str, theirs: &Shape, ours: &Shape, others: bool) {
     };
     if !others {
         let none = Vec::<String>::new();
-        assert_eq!(
-            lacking(ours, theirs),
-            none,
-            "{what}: fields that the real server does not have"
-        );
+        assert_eq!(lacking(ours, theirs), none, "{what}: fields that the real server does not have");
         assert_eq!(lacking(theirs, ours), none, "{what}: fields that are missing");
     }
     for (path, kinds) in theirs {
         if let Some(ours) = ours.get(path) {
-            assert!(
-                ours.is_subset(kinds) || others,
-                "{what}: {path} is {ours:?}, not {kinds:?}"
-            );
+            assert!(ours.is_subset(kinds) || others, "{what}: {path} is {ours:?}, not {kinds:?}");
         }
     }
 }
@@ -192,24 +161,10 @@ fn frame_shapes(recording: &Recording) -> BTreeMap<String, Shape> {
     let mut shapes = BTreeMap::<String, Shape>::new();
     for frame in recording.streams.values().flatten() {
         // The end of a job and the greeting of a client that comes back have their own forms of `executing`.
-        let node = if frame.kind() == "executing" {
-            frame.data()["prompt_id"].is_null()
-        } else {
-            false
-        };
-        let kind = format!(
-            "{}{}{}",
-            frame.kind(),
-            if node { " again" } else { "" },
-            frame.ends_a_job()
-        );
+        let node = if frame.kind() == "executing" { frame.data()["prompt_id"].is_null() } else { false };
+        let kind = format!("{}{}{}", frame.kind(), if node { " again" } else { "" }, frame.ends_a_job());
         for (path, kinds) in shape(frame.data()) {
-            shapes
-                .entry(kind.clone())
-                .or_default()
-                .entry(path)
-                .or_default()
-                .extend(kinds);
+            shapes.entry(kind.clone()).or_default().entry(path).or_default().extend(kinds);
         }
     }
     shapes
@@ -218,13 +173,7 @@ fn frame_shapes(recording: &Recording) -> BTreeMap<String, Shape> {
 /// The queue lengths that a socket was told, one after the other.
 fn statuses(frames: &[Frame]) -> Vec<u64> {
     let statuses = frames.iter().filter(|frame| frame.kind() == "status");
-    statuses
-        .map(|frame| {
-            frame.data()["status"]["exec_info"]["queue_remaining"]
-                .as_u64()
-                .unwrap()
-        })
-        .collect()
+    statuses.map(|frame| frame.data()["status"]["exec_info"]["queue_remaining"].as_u64().unwrap()).collect()
 }
 
 /// What a socket was told of jobs, in order; any number of a sampler's steps is one word.
@@ -251,10 +200,7 @@ fn story(frames: &[Frame]) -> Vec<String> {
         };
         if word.starts_with("interrupted") {
             // How far the sampler came by then depends on luck.
-            while story
-                .pop_if(|last| last.starts_with("step ") || last.starts_with("states"))
-                .is_some()
-            {}
+            while story.pop_if(|last| last.starts_with("step ") || last.starts_with("states")).is_some() {}
         }
         if story.last() != Some(&word) {
             story.push(word);
@@ -265,8 +211,6 @@ fn story(frames: &[Frame]) -> Vec<String> {
 
 fn states(data: &Value) -> String {
     let nodes = data["nodes"].as_object().unwrap();
-    let states = nodes
-        .iter()
-        .map(|(id, node)| format!("{id} {}", node["state"].as_str().unwrap()));
+    let states = nodes.iter().map(|(id, node)| format!("{id} {}", node["state"].as_str().unwrap()));
     format!("states {}", states.collect::<Vec<_>>().join(", "))
 }

@@ -30,12 +30,7 @@ const fn difference(
     what: &'static str,
     reason: &'static str,
 ) -> Difference {
-    Difference {
-        capture,
-        scope,
-        what,
-        reason,
-    }
+    Difference { capture, scope, what, reason }
 }
 
 /// All of them.
@@ -52,56 +47,26 @@ pub(crate) const MEANT: &[Difference] = &[
         "&channel=",
         "channels are not taken apart; the file is served as it is",
     ),
-    difference(
-        "",
-        Scope::OtherEntries,
-        "/api/jobs?",
-        "the capture's server had run other scenarios before",
-    ),
-    difference(
-        "",
-        Scope::OtherEntries,
-        "/history?",
-        "the capture's server had run other scenarios before",
-    ),
+    difference("", Scope::OtherEntries, "/api/jobs?", "the capture's server had run other scenarios before"),
+    difference("", Scope::OtherEntries, "/history?", "the capture's server had run other scenarios before"),
     difference(
         "",
         Scope::OtherEntries,
         "/queue?",
         "which jobs still wait when the question comes depends on luck",
     ),
-    difference(
-        "",
-        Scope::Field,
-        "traceback",
-        "there is no Python stack; one line names the node",
-    ),
+    difference("", Scope::Field, "traceback", "there is no Python stack; one line names the node"),
     difference(
         "",
         Scope::Field,
         "current_inputs",
         "tensors are named, not printed; hidden inputs are left out",
     ),
-    difference(
-        "",
-        Scope::Field,
-        "current_outputs",
-        "a set: the order is Python's hashing",
-    ),
-    difference(
-        "",
-        Scope::Field,
-        "exception_message",
-        "it contains paths of the machine",
-    ),
+    difference("", Scope::Field, "current_outputs", "a set: the order is Python's hashing"),
+    difference("", Scope::Field, "exception_message", "it contains paths of the machine"),
     difference("", Scope::Field, "system", "it says that it is simulated"),
     difference("", Scope::Field, "devices", "it says that it is simulated"),
-    difference(
-        "",
-        Scope::Field,
-        "image_type",
-        "previews are PNG, not JPEG, and say so",
-    ),
+    difference("", Scope::Field, "image_type", "previews are PNG, not JPEG, and say so"),
     difference(
         "12",
         Scope::Longer,

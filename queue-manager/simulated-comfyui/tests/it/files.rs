@@ -18,19 +18,10 @@ pub(crate) struct Decoded {
 pub(crate) fn decode(bytes: &[u8]) -> Decoded {
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    let size = reader
-        .next_frame(&mut pixels)
-        .map(|info| (info.width, info.height))
-        .unwrap();
+    let size = reader.next_frame(&mut pixels).map(|info| (info.width, info.height)).unwrap();
     reader.finish().unwrap();
     let texts = reader.info().uncompressed_latin1_text.iter();
-    Decoded {
-        size,
-        pixels,
-        texts: texts
-            .map(|chunk| (chunk.keyword.clone(), chunk.text.clone()))
-            .collect(),
-    }
+    Decoded { size, pixels, texts: texts.map(|chunk| (chunk.keyword.clone(), chunk.text.clone())).collect() }
 }
 
 /// A graph that saves one plain picture, inverted.
@@ -45,12 +36,8 @@ pub(crate) fn inverted(colour: u32) -> Value {
 
 pub(crate) async fn view(live: &Live, image: &Value) -> Decoded {
     let text = |name: &str| image[name].as_str().unwrap().to_owned();
-    let path = format!(
-        "/view?filename={}&subfolder={}&type={}",
-        text("filename"),
-        text("subfolder"),
-        text("type")
-    );
+    let path =
+        format!("/view?filename={}&subfolder={}&type={}", text("filename"), text("subfolder"), text("type"));
     let response = live.get(&path).await;
     assert_eq!(response.status(), 200);
     decode(&response.bytes().await.unwrap())
@@ -63,27 +50,16 @@ async fn a_saved_picture_has_its_pixels_and_carries_its_graph_and_its_workflow()
     let graph = inverted(0x00_10_20);
     let body = json!({"prompt": graph, "client_id": "painter",
         "extra_data": {"extra_pnginfo": {"workflow": {"name": "größer"}}}});
-    let id = live.post_json("/prompt", &body).await["prompt_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = live.post_json("/prompt", &body).await["prompt_id"].as_str().unwrap().to_owned();
     socket.wait_for_end(&id).await;
     let entry = live.get_json(&format!("/history/{id}")).await;
     let saved = view(&live, &entry[&id]["outputs"]["3"]["images"][0]).await;
     assert_eq!(saved.size, (16, 8));
     assert_eq!(saved.pixels[..3], [0xff, 0xef, 0xdf]);
-    let [prompt, workflow] = saved.texts.as_slice() else {
-        panic!("{:?}", saved.texts)
-    };
+    let [prompt, workflow] = saved.texts.as_slice() else { panic!("{:?}", saved.texts) };
     assert_eq!(prompt.0, "prompt");
     assert_eq!(serde_json::from_str::<Value>(&prompt.1).unwrap(), graph);
-    assert_eq!(
-        workflow,
-        &(
-            "workflow".to_owned(),
-            r#"{"name": "gr\u00f6\u00dfer"}"#.to_owned()
-        )
-    );
+    assert_eq!(workflow, &("workflow".to_owned(), r#"{"name": "gr\u00f6\u00dfer"}"#.to_owned()));
 }
 
 #[tokio::test]
@@ -104,17 +80,9 @@ async fn an_upload_is_offered_by_load_image() {
     let live = Live::start(Duration::ZERO).await;
     let part = reqwest::multipart::Part::bytes(b"not looked at".to_vec()).file_name("cat.png");
     let form = reqwest::multipart::Form::new().part("image", part);
-    live.http
-        .post(live.url("/api/upload/image"))
-        .multipart(form)
-        .send()
-        .await
-        .unwrap();
+    live.http.post(live.url("/api/upload/image")).multipart(form).send().await.unwrap();
     let info = live.get_json("/api/object_info/LoadImage").await;
-    assert_eq!(
-        info["LoadImage"]["input"]["required"]["image"][0],
-        json!(["cat.png"])
-    );
+    assert_eq!(info["LoadImage"]["input"]["required"]["image"][0], json!(["cat.png"]));
 }
 
 /// The default workflow with few steps.

@@ -42,10 +42,7 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) async fn start(step: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            step,
-            ..Settings::in_folder(folder.path())
-        };
+        let settings = Settings { step, ..Settings::in_folder(folder.path()) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shutdown = CancellationToken::new();
@@ -54,9 +51,7 @@ impl Live {
         let token = shutdown.clone();
         tasks.spawn(async move {
             let served = serve(listener, settings, token).await;
-            ending
-                .send(Some(served.map_err(|error| error.to_string())))
-                .unwrap_or_default();
+            ending.send(Some(served.map_err(|error| error.to_string()))).unwrap_or_default();
         });
         Self {
             address,
@@ -92,10 +87,7 @@ impl Live {
     pub(crate) async fn submit(&self, client: &str, graph: &Value) -> String {
         let body = json!({"prompt": graph, "client_id": client});
         let answer = self.post_json("/prompt", &body).await;
-        answer["prompt_id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("refused: {answer}"))
-            .to_owned()
+        answer["prompt_id"].as_str().unwrap_or_else(|| panic!("refused: {answer}")).to_owned()
     }
 
     /// Submits a graph, waits for its end and answers with its history entry.
@@ -111,17 +103,13 @@ impl Live {
         let flags = json!({"type": "feature_flags", "data": {"supports_preview_metadata": true}});
         socket.say(flags).await;
         socket
-            .wait("the greetings", |frames| {
-                frames.iter().any(|frame| frame.kind() == "feature_flags")
-            })
+            .wait("the greetings", |frames| frames.iter().any(|frame| frame.kind() == "feature_flags"))
             .await;
         socket
     }
 
     pub(crate) async fn open(&self, url: &str) -> Socket {
-        let (stream, _) = connect_async(format!("ws://{}{url}", self.address))
-            .await
-            .unwrap();
+        let (stream, _) = connect_async(format!("ws://{}{url}", self.address)).await.unwrap();
         let (mut sink, mut source) = stream.split();
         let (said, mut to_say) = tokio::sync::mpsc::channel::<Message>(8);
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -152,12 +140,7 @@ impl Live {
             tell.send_modify(|seen| seen.closed = true);
         });
         let client = url.split("clientId=").nth(1).unwrap_or_default().to_owned();
-        Socket {
-            client,
-            said,
-            seen,
-            changes,
-        }
+        Socket { client, said, seen, changes }
     }
 }
 
@@ -188,23 +171,18 @@ impl Socket {
     pub(crate) async fn wait(&self, what: &str, enough: impl Fn(&[Frame]) -> bool) {
         let mut changes = self.changes.clone();
         let come = changes.wait_for(|_| enough(&self.seen.lock().unwrap()));
-        patiently(what, come)
-            .await
-            .unwrap_or_else(|_| panic!("the socket closed before {what}"));
+        patiently(what, come).await.unwrap_or_else(|_| panic!("the socket closed before {what}"));
     }
 
     pub(crate) async fn wait_for_end(&self, id: &str) {
         self.wait("the end of the job", |frames| {
-            frames
-                .iter()
-                .any(|frame| frame.ends_a_job() && frame.data()["prompt_id"] == id)
+            frames.iter().any(|frame| frame.ends_a_job() && frame.data()["prompt_id"] == id)
         })
         .await;
     }
 
     pub(crate) async fn wait_for_kind(&self, kind: &str) {
-        self.wait(kind, |frames| frames.iter().any(|frame| frame.kind() == kind))
-            .await;
+        self.wait(kind, |frames| frames.iter().any(|frame| frame.kind() == kind)).await;
     }
 
     pub(crate) async fn wait_for_close(&self) {
@@ -216,8 +194,6 @@ impl Socket {
     /// The kinds of all text frames, status and the greeting left out.
     pub(crate) fn kinds(&self) -> Vec<String> {
         let kinds = self.frames().into_iter().map(|frame| frame.kind());
-        kinds
-            .filter(|kind| kind != "status" && kind != "feature_flags")
-            .collect()
+        kinds.filter(|kind| kind != "status" && kind != "feature_flags").collect()
     }
 }

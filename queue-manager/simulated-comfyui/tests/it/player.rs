@@ -47,19 +47,12 @@ pub(crate) async fn play(lines: &[Value], skip: fn(&Exchange) -> bool, statuses_
 impl Player<'_> {
     /// Where the capture's first job found its loaders cached, an earlier job put them there.
     async fn warm_up(&self) {
-        let first = self
-            .lines
-            .iter()
-            .find(|line| line["json"]["type"] == "execution_cached");
+        let first = self.lines.iter().find(|line| line["json"]["type"] == "execution_cached");
         let cached = first.and_then(|line| line["json"]["data"]["nodes"].as_array());
         if cached.is_none_or(Vec::is_empty) {
             return;
         }
-        let posted = self
-            .lines
-            .iter()
-            .find(|line| line["request"]["path"] == "/prompt")
-            .unwrap();
+        let posted = self.lines.iter().find(|line| line["request"]["path"] == "/prompt").unwrap();
         let mut graph = posted["request"]["json"]["prompt"].clone();
         graph["3"]["inputs"]["steps"] = 1.into();
         let socket = self.live.socket("warm-up").await;
@@ -92,17 +85,10 @@ impl Player<'_> {
     /// Waits until every open socket has seen what its counterpart in the capture had seen before this line; before a
     /// request, what it had seen when the request left.
     async fn catch_up(&mut self, at: usize) {
-        let sent = self
-            .lines
-            .get(at)
-            .and_then(|line| line["sent"].as_f64())
-            .unwrap_or(f64::MAX);
+        let sent = self.lines.get(at).and_then(|line| line["sent"].as_f64()).unwrap_or(f64::MAX);
         let is_before = |line: &&Value| line["t"].as_f64().is_some_and(|t| t < sent);
         for (name, socket) in &self.sockets {
-            let before = self.lines[..at]
-                .iter()
-                .filter(is_before)
-                .filter(|line| line["client"] == *name);
+            let before = self.lines[..at].iter().filter(is_before).filter(|line| line["client"] == *name);
             let frames: Vec<Frame> = before
                 .filter(|line| line["kind"] == "ws_text")
                 .map(|line| Frame::Text(line["json"].clone()))
@@ -110,13 +96,10 @@ impl Player<'_> {
             let race = self.statuses_race;
             let wanted = milestones(&frames, race);
             socket
-                .wait(
-                    &format!("{wanted:?} on {name} before line {}", at + 1),
-                    |frames| {
-                        let seen = milestones(frames, race);
-                        seen.iter().zip(&wanted).all(|(seen, wanted)| seen >= wanted)
-                    },
-                )
+                .wait(&format!("{wanted:?} on {name} before line {}", at + 1), |frames| {
+                    let seen = milestones(frames, race);
+                    seen.iter().zip(&wanted).all(|(seen, wanted)| seen >= wanted)
+                })
                 .await;
         }
         self.learn_file_names(at);
@@ -138,9 +121,7 @@ impl Player<'_> {
                 let other = frame.data();
                 frame.kind() == "executed" && other["prompt_id"] == id && other["node"] == data["node"]
             });
-            let twin = twin
-                .map(|frame| frame.data()["output"]["images"].clone())
-                .unwrap_or_default();
+            let twin = twin.map(|frame| frame.data()["output"]["images"].clone()).unwrap_or_default();
             let pairs = files(&data["output"]["images"]).into_iter().zip(files(&twin));
             for (captured, live) in pairs {
                 self.learn(captured, live);
@@ -161,9 +142,7 @@ impl Player<'_> {
 
     async fn request(&mut self, at: usize) {
         let line = &self.lines[at];
-        let seen = crate::recording::captured(&self.lines[at..=at])
-            .exchanges
-            .remove(0);
+        let seen = crate::recording::captured(&self.lines[at..=at]).exchanges.remove(0);
         if (self.skip)(&seen) {
             return;
         }
@@ -177,26 +156,16 @@ impl Player<'_> {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
-        let is_json = headers
-            .get("content-type")
-            .is_some_and(|kind| kind.starts_with("application/json"));
+        let is_json = headers.get("content-type").is_some_and(|kind| kind.starts_with("application/json"));
         let bytes = response.bytes().await.unwrap().to_vec();
-        let body = if is_json {
-            Body::Json(serde_json::from_slice(&bytes).unwrap())
-        } else {
-            Body::Bytes(bytes)
-        };
+        let body =
+            if is_json { Body::Json(serde_json::from_slice(&bytes).unwrap()) } else { Body::Bytes(bytes) };
         if let (Body::Json(captured), Body::Json(live)) = (&seen.body, &body)
             && let (Some(captured), Some(live)) = (captured["prompt_id"].as_str(), live["prompt_id"].as_str())
         {
             self.learn(captured.to_owned(), live.to_owned());
         }
-        self.exchanges.push(Exchange {
-            request: seen.request,
-            status,
-            headers,
-            body,
-        });
+        self.exchanges.push(Exchange { request: seen.request, status, headers, body });
     }
 
     /// Where the capture found a job in the history, the simulation must be done with it as well.
@@ -220,11 +189,8 @@ impl Player<'_> {
         for (name, socket) in self.sockets {
             streams.insert(name, socket.frames());
         }
-        let back: Vec<(String, String)> = self
-            .names
-            .into_iter()
-            .map(|(captured, live)| (live, captured))
-            .collect();
+        let back: Vec<(String, String)> =
+            self.names.into_iter().map(|(captured, live)| (live, captured)).collect();
         let reword =
             |json: &Value| -> Value { serde_json::from_str(&rename(&json.to_string(), &back)).unwrap() };
         for frame in streams.values_mut().flatten() {
@@ -240,10 +206,7 @@ impl Player<'_> {
                 *header = rename(header, &back);
             }
         }
-        Recording {
-            exchanges: self.exchanges,
-            streams,
-        }
+        Recording { exchanges: self.exchanges, streams }
     }
 }
 
@@ -267,8 +230,5 @@ fn milestones(frames: &[Frame], statuses_race: bool) -> [usize; 5] {
 
 fn files(images: &Value) -> Vec<String> {
     let images = images.as_array().map(Vec::as_slice).unwrap_or_default();
-    images
-        .iter()
-        .map(|image| image["filename"].as_str().unwrap().to_owned())
-        .collect()
+    images.iter().map(|image| image["filename"].as_str().unwrap().to_owned()).collect()
 }

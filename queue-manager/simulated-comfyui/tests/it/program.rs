@@ -31,22 +31,13 @@ async fn start(flags: &[&str]) -> Program {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = patiently("the address", lines.next_line())
-        .await
-        .unwrap()
-        .unwrap();
-    Program {
-        child,
-        address,
-        temporary,
-    }
+    let address = patiently("the address", lines.next_line()).await.unwrap().unwrap();
+    Program { child, address, temporary }
 }
 
 impl Program {
     async fn ends_with(mut self) -> (Option<i32>, bool) {
-        let status = patiently("the end of the program", self.child.wait())
-            .await
-            .unwrap();
+        let status = patiently("the end of the program", self.child.wait()).await.unwrap();
         let left_over = std::fs::read_dir(self.temporary.path()).unwrap().next().is_some();
         (status.code(), left_over)
     }
@@ -55,12 +46,8 @@ impl Program {
 #[tokio::test]
 async fn it_takes_flags_and_environment_prints_its_address_and_ends_on_sigterm_without_leftovers() {
     let program = start(&["--step-ms", "3"]).await;
-    let control: Value = reqwest::get(format!("{}/simulation", program.address))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let control: Value =
+        reqwest::get(format!("{}/simulation", program.address)).await.unwrap().json().await.unwrap();
     assert_eq!((&control["step_ms"], &control["node_ms"]), (&json!(3), &json!(7)));
     let pid = i32::try_from(program.child.id().unwrap()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
@@ -71,11 +58,6 @@ async fn it_takes_flags_and_environment_prints_its_address_and_ends_on_sigterm_w
 async fn told_to_die_it_exits_with_status_one() {
     let program = start(&["--next", "die"]).await;
     let body = json!({"prompt": inverted(1)});
-    reqwest::Client::new()
-        .post(format!("{}/prompt", program.address))
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
+    reqwest::Client::new().post(format!("{}/prompt", program.address)).json(&body).send().await.unwrap();
     assert_eq!(program.ends_with().await, (Some(1), false));
 }

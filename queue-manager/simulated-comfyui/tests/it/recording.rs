@@ -81,9 +81,7 @@ impl Frame {
 pub(crate) fn capture(name: &str) -> Vec<Value> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("captures");
     let text = std::fs::read_to_string(folder.join(format!("{name}.jsonl"))).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What the capture saw.
@@ -95,18 +93,10 @@ pub(crate) fn captured(lines: &[Value]) -> Recording {
             "ws_open" => {
                 recording.streams.insert(client, Vec::new());
             }
-            "ws_text" => recording
-                .streams
-                .get_mut(&client)
-                .unwrap()
-                .push(Frame::Text(line["json"].clone())),
+            "ws_text" => recording.streams.get_mut(&client).unwrap().push(Frame::Text(line["json"].clone())),
             "ws_binary" => {
                 let bytes = base64(line["base64"].as_str().unwrap());
-                recording
-                    .streams
-                    .get_mut(&client)
-                    .unwrap()
-                    .push(Frame::Binary(bytes));
+                recording.streams.get_mut(&client).unwrap().push(Frame::Binary(bytes));
             }
             "http" => recording.exchanges.push(exchange(line)),
             _ => {}
@@ -118,11 +108,7 @@ pub(crate) fn captured(lines: &[Value]) -> Recording {
 fn exchange(line: &Value) -> Exchange {
     let response = &line["response"];
     let headers = response["headers"].as_object().unwrap();
-    let body = match (
-        response.get("json"),
-        response["text"].as_str(),
-        response["base64"].as_str(),
-    ) {
+    let body = match (response.get("json"), response["text"].as_str(), response["base64"].as_str()) {
         (Some(json), ..) => Body::Json(json.clone()),
         (_, Some(text), _) => Body::Bytes(text.into()),
         (.., data) => Body::Bytes(base64(data.unwrap_or_default())),
@@ -149,9 +135,7 @@ pub(crate) fn base64(text: &str) -> Vec<u8> {
     };
     let mut bytes = Vec::new();
     for group in text.as_bytes().chunks_exact(4) {
-        let bits = group
-            .iter()
-            .fold(0u32, |bits, &byte| bits << 6 | u32::from(digit(byte)));
+        let bits = group.iter().fold(0u32, |bits, &byte| bits << 6 | u32::from(digit(byte)));
         let padding = group.rsplit(|&byte| byte != b'=').next().map_or(0, <[u8]>::len);
         bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
     }

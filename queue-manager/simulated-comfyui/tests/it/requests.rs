@@ -25,9 +25,7 @@ pub(crate) fn rename(text: &str, names: &[(String, String)]) -> String {
 
 pub(crate) async fn send(live: &Live, request: &Value) -> Response {
     let method: Method = request["method"].as_str().unwrap().parse().unwrap();
-    let mut builder = live
-        .http
-        .request(method, live.url(request["path"].as_str().unwrap()));
+    let mut builder = live.http.request(method, live.url(request["path"].as_str().unwrap()));
     for (name, value) in request["headers"].as_object().into_iter().flatten() {
         builder = builder.header(name, value.as_str().unwrap());
     }

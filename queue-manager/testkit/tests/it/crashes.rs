@@ -17,33 +17,20 @@ async fn a_killed_workers_job_runs_again_on_another_after_one_lease() {
     workshop.workers[victim].kill().await.unwrap();
     let job = ada.wait_for(&id, "completed").await.unwrap();
     assert_eq!(job["attempts"], 2);
-    assert_ne!(
-        job["worker"],
-        format!("gpu-{}", victim + 1),
-        "another worker ran it"
-    );
+    assert_ne!(job["worker"], format!("gpu-{}", victim + 1), "another worker ran it");
     assert!(ada.picture(&job, 0).await.unwrap().starts_with(b"\x89PNG"));
     let status: Value = ada.json("/api/queue/status").await.unwrap();
-    assert_eq!(
-        (&status["completed_jobs"], &status["queue_depth"]),
-        (&json!(1), &json!(0)),
-        "it ended once"
-    );
+    assert_eq!((&status["completed_jobs"], &status["queue_depth"]), (&json!(1), &json!(0)), "it ended once");
 }
 
 #[tokio::test]
 async fn a_worker_that_restarts_within_its_lease_adopts_what_still_runs() {
-    let mut workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
+    let mut workshop = WorkshopBuilder::new().lease_ms(3_000).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
-    let body = json!({"prompt": graphs::sampled_picture(1, 100), "client_id": tab.sid});
-    let answer: Value = ada
-        .post("/user001/prompt", &body)
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    // Longer than a lease, so that it is renewed by the worker that came back or not at all.
+    let body = json!({"prompt": graphs::sampled_picture(1, 300), "client_id": tab.sid});
+    let answer: Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
     let id = answer["prompt_id"].as_str().unwrap();
     tab.hear("progress", id).await.unwrap();
     workshop.workers[0].kill().await.unwrap();
@@ -53,10 +40,7 @@ async fn a_worker_that_restarts_within_its_lease_adopts_what_still_runs() {
     assert_eq!(job["attempts"], 1, "the same claim");
     let history = workshop.ask_comfyui(1, "/history").await.unwrap();
     assert_eq!(history.as_object().unwrap().len(), 1, "ComfyUI ran it once");
-    assert!(
-        tab.heard.iter().any(|message| message["type"] == "executed"),
-        "the picture reached the tab"
-    );
+    assert!(tab.heard.iter().any(|message| message["type"] == "executed"), "the picture reached the tab");
 }
 
 #[tokio::test]
@@ -65,13 +49,7 @@ async fn a_killed_queue_manager_loses_no_acknowledged_job_and_its_tabs_come_back
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
     let body = json!({"prompt": graphs::sampled_picture(1, 100), "client_id": tab.sid});
-    let answer: Value = ada
-        .post("/user001/prompt", &body)
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
     let running = answer["prompt_id"].as_str().unwrap().to_owned();
     tab.hear("progress", &running).await.unwrap();
     let mut acknowledged = vec![(ada.clone(), running.clone())];
@@ -86,17 +64,10 @@ async fn a_killed_queue_manager_loses_no_acknowledged_job_and_its_tabs_come_back
     // As the frontend does: the same client id again, and what was missed comes by itself.
     let mut tab = ada.tab(Some(&tab.sid)).await.unwrap();
     tab.hear_the_end(&running).await.unwrap();
-    assert!(
-        tab.heard
-            .iter()
-            .any(|m| m["type"] == "executed" && m["data"]["prompt_id"] == running.as_str())
-    );
+    assert!(tab.heard.iter().any(|m| m["type"] == "executed" && m["data"]["prompt_id"] == running.as_str()));
     for (person, id) in &acknowledged {
         let job = person.wait_for(id, "completed").await.unwrap();
-        assert_eq!(
-            job["attempts"], 1,
-            "the worker went on; no lease was taken from it"
-        );
+        assert_eq!(job["attempts"], 1, "the worker went on; no lease was taken from it");
     }
 }
 
@@ -104,17 +75,11 @@ async fn a_killed_queue_manager_loses_no_acknowledged_job_and_its_tabs_come_back
 async fn a_killed_redis_loses_no_acknowledged_job() {
     let workshop = WorkshopBuilder::new().people(3).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    let mut acknowledged = vec![(
-        ada.clone(),
-        ada.submit(&graphs::sampled_picture(1, 150)).await.unwrap(),
-    )];
+    let mut acknowledged = vec![(ada.clone(), ada.submit(&graphs::sampled_picture(1, 150)).await.unwrap())];
     ada.wait_for(&acknowledged[0].1, "running").await.unwrap();
     for n in 0..10 {
         let person = workshop.person(&format!("user{:03}", n % 3 + 1)).unwrap();
-        acknowledged.push((
-            person.clone(),
-            person.submit(&graphs::white_picture()).await.unwrap(),
-        ));
+        acknowledged.push((person.clone(), person.submit(&graphs::white_picture()).await.unwrap()));
     }
     workshop.kill_redis().await.unwrap();
     workshop.wait_until_up().await.unwrap();
@@ -126,10 +91,7 @@ async fn a_killed_redis_loses_no_acknowledged_job() {
         person.wait_for(id, "completed").await.unwrap();
     }
     let status: Value = ada.json("/api/queue/status").await.unwrap();
-    assert_eq!(
-        (&status["completed_jobs"], &status["queue_depth"]),
-        (&json!(11), &json!(0))
-    );
+    assert_eq!((&status["completed_jobs"], &status["queue_depth"]), (&json!(11), &json!(0)));
 }
 
 #[tokio::test]
@@ -138,13 +100,7 @@ async fn a_comfyui_that_dies_costs_an_attempt_and_the_tab_is_told_what_happens()
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
     let body = json!({"prompt": graphs::sampled_picture(1, 100), "client_id": tab.sid});
-    let answer: Value = ada
-        .post("/user001/prompt", &body)
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let answer: Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
     let id = answer["prompt_id"].as_str().unwrap();
     tab.hear("progress", id).await.unwrap();
     let victim = usize::from(ada.job(id).await.unwrap()["worker"] == "gpu-2");
@@ -152,15 +108,8 @@ async fn a_comfyui_that_dies_costs_an_attempt_and_the_tab_is_told_what_happens()
     tab.hear_the_end(id).await.unwrap();
     let job = ada.wait_for(id, "completed").await.unwrap();
     assert_eq!(job["attempts"], 2);
-    let kinds: Vec<_> = tab
-        .heard
-        .iter()
-        .map(|message| message["type"].as_str().unwrap())
-        .collect();
-    assert!(
-        kinds.contains(&"notification"),
-        "the tab was told that the job runs again"
-    );
+    let kinds: Vec<_> = tab.heard.iter().map(|message| message["type"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"notification"), "the tab was told that the job runs again");
     assert!(!kinds.contains(&"execution_error"), "and not that it failed");
 }
 
@@ -173,4 +122,33 @@ async fn a_worker_told_to_stop_gives_its_job_back_at_once() {
     workshop.workers[0].stop().await.unwrap();
     let job = ada.wait_for(&id, "pending").await.unwrap();
     assert_eq!(job["reason"], "released");
+}
+
+#[tokio::test]
+async fn a_job_that_ends_while_the_queue_manager_is_away_keeps_its_picture() {
+    let mut workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 50)).await.unwrap();
+    ada.wait_for(&id, "running").await.unwrap();
+    workshop.queue_manager.kill().await.unwrap();
+    waiting::until("ComfyUI to be done", LIMIT, async || {
+        let history = workshop.ask_comfyui(1, "/history").await?;
+        Ok(history.as_object().is_some_and(|entries| !entries.is_empty()).then_some(()))
+    })
+    .await
+    .unwrap();
+    workshop.restart_queue_manager().await.unwrap();
+    let job = ada.wait_for(&id, "completed").await.unwrap();
+    assert_eq!(job["attempts"], 1);
+    assert!(ada.picture(&job, 0).await.unwrap().starts_with(b"\x89PNG"));
+}
+
+#[tokio::test]
+async fn a_worker_told_to_stop_while_its_link_is_down_stops() {
+    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 3_000)).await.unwrap();
+    ada.wait_for(&id, "running").await.unwrap();
+    workshop.queue_manager.kill().await.unwrap();
+    workshop.workers[0].stop().await.unwrap();
 }

@@ -10,36 +10,18 @@ use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 async fn sign_in(workshop: &Workshop, name: &str) -> reqwest::Response {
-    let client = Client::builder()
-        .redirect(redirect::Policy::none())
-        .build()
-        .unwrap();
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let form = format!("name={name}&password={}", workshop.password(name).unwrap());
-    let request = client
-        .post(format!("{}/sign-in", workshop.admin.as_ref().unwrap()))
-        .body(form);
-    request
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .send()
-        .await
-        .unwrap()
+    let request = client.post(format!("{}/sign-in", workshop.admin.as_ref().unwrap())).body(form);
+    request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").send().await.unwrap()
 }
 
 #[tokio::test]
 async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
-    let workshop = WorkshopBuilder::new()
-        .with_admin()
-        .with_nginx()
-        .start()
-        .await
-        .unwrap();
+    let workshop = WorkshopBuilder::new().with_admin().with_nginx().start().await.unwrap();
     let admin = workshop.admin.clone().unwrap();
     waiting::until("the dashboard", Duration::from_secs(20), async || {
-        Ok(reqwest::get(format!("{admin}/healthz"))
-            .await?
-            .status()
-            .is_success()
-            .then_some(()))
+        Ok(reqwest::get(format!("{admin}/healthz")).await?.status().is_success().then_some(()))
     })
     .await
     .unwrap();
@@ -48,39 +30,13 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
     assert!(refused.headers().get(SET_COOKIE).is_none());
 
     let answer = sign_in(&workshop, "instructor").await;
-    let cookie = answer.headers()[SET_COOKIE]
-        .to_str()
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    assert!(
-        cookie.starts_with("atelier-admin="),
-        "its own cookie, for cookies know no ports"
-    );
-    let page = Client::new()
-        .get(format!("{admin}/"))
-        .header(COOKIE, &cookie)
-        .send()
-        .await
-        .unwrap();
-    assert!(
-        page.headers()["content-security-policy"]
-            .to_str()
-            .unwrap()
-            .contains("default-src 'none'")
-    );
-    assert!(
-        page.text()
-            .await
-            .unwrap()
-            .contains("Nobody is waiting. 1 GPU idle.")
-    );
+    let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert!(cookie.starts_with("atelier-admin="), "its own cookie, for cookies know no ports");
+    let page = Client::new().get(format!("{admin}/")).header(COOKIE, &cookie).send().await.unwrap();
+    assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    assert!(page.text().await.unwrap().contains("Nobody is waiting. 1 GPU idle."));
 
-    let mut request = format!("{}/feed", admin.replacen("http", "ws", 1))
-        .into_client_request()
-        .unwrap();
+    let mut request = format!("{}/feed", admin.replacen("http", "ws", 1)).into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
     let (mut feed, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let ada = workshop.person("user001").unwrap();
@@ -98,10 +54,7 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
 #[tokio::test]
 async fn forty_open_feeds_keep_nobody_waiting() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
-    let (ada, teacher) = (
-        workshop.person("user001").unwrap(),
-        workshop.person("instructor").unwrap(),
-    );
+    let (ada, teacher) = (workshop.person("user001").unwrap(), workshop.person("instructor").unwrap());
     let mut feeds = Vec::new();
     for _ in 0..20 {
         // Opened and never read: a viewer that does not keep up.

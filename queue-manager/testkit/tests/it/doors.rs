@@ -7,20 +7,13 @@ use testkit::{Workshop, WorkshopBuilder, graphs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn browser() -> Client {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .build()
-        .unwrap()
+    Client::builder().redirect(redirect::Policy::none()).build().unwrap()
 }
 
 async fn sign_in(workshop: &Workshop, name: &str) -> String {
     let form = format!("name={name}&password={}", workshop.password(name).unwrap());
     let request = browser().post(format!("{}/sign-in", workshop.front)).body(form);
-    let answer = request
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .send()
-        .await
-        .unwrap();
+    let answer = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert_eq!(answer.headers()[LOCATION], format!("/{name}/"));
     let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
@@ -46,20 +39,9 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page_and_health() {
         "/user001/internal/files/input",
         "/user001/index.html",
     ] {
-        let answer = client
-            .get(format!("{}{path}", workshop.front))
-            .send()
-            .await
-            .unwrap();
-        assert!(
-            matches!(answer.status().as_u16(), 401 | 400),
-            "{path} answered {}",
-            answer.status()
-        );
-        assert!(
-            answer.headers().get(SET_COOKIE).is_none(),
-            "{path} hands out a cookie"
-        );
+        let answer = client.get(format!("{}{path}", workshop.front)).send().await.unwrap();
+        assert!(matches!(answer.status().as_u16(), 401 | 400), "{path} answered {}", answer.status());
+        assert!(answer.headers().get(SET_COOKIE).is_none(), "{path} hands out a cookie");
     }
     let page = client
         .get(format!("{}/user001/", workshop.front))
@@ -70,12 +52,7 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page_and_health() {
     assert_eq!(page.headers()[LOCATION], "/sign-in");
     for path in ["/sign-in", "/healthz", "/readyz", "/health", "/api/queue/status"] {
         assert_eq!(
-            client
-                .get(format!("{}{path}", workshop.front))
-                .send()
-                .await
-                .unwrap()
-                .status(),
+            client.get(format!("{}{path}", workshop.front)).send().await.unwrap().status(),
             200,
             "{path}"
         );
@@ -85,28 +62,17 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page_and_health() {
 #[tokio::test]
 async fn a_session_opens_ones_own_seat_and_no_other() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
-    let (first, second) = (
-        sign_in(&workshop, "user001").await,
-        sign_in(&workshop, "user001").await,
-    );
+    let (first, second) = (sign_in(&workshop, "user001").await, sign_in(&workshop, "user001").await);
     assert_ne!(first, second, "every sign-in is a session of its own");
     let get = async |cookie: &str, path: &str| {
-        let request = browser()
-            .get(format!("{}{path}", workshop.front))
-            .header(COOKIE, cookie);
+        let request = browser().get(format!("{}{path}", workshop.front)).header(COOKIE, cookie);
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(get(&first, "/user001/api/queue").await, 200);
     assert_eq!(get(&first, "/user002/api/queue").await, 404);
-    assert_eq!(
-        get(&first, "/user009/api/queue").await,
-        404,
-        "a seat that is not there looks the same"
-    );
+    assert_eq!(get(&first, "/user009/api/queue").await, 404, "a seat that is not there looks the same");
     assert_eq!(get("atelier=0000", "/user001/api/queue").await, 401);
-    let out = browser()
-        .post(format!("{}/sign-out", workshop.front))
-        .header(COOKIE, &first);
+    let out = browser().post(format!("{}/sign-out", workshop.front)).header(COOKIE, &first);
     out.header(ORIGIN, &workshop.front).send().await.unwrap();
     assert_eq!(get(&first, "/user001/api/queue").await, 401);
     assert_eq!(get(&second, "/user001/api/queue").await, 200);
@@ -118,12 +84,8 @@ async fn a_wrong_password_and_an_unknown_name_look_the_same() {
     let mut answers = Vec::new();
     for name in ["user001", "nobody"] {
         let body = json!({"name": name, "password": "wrong"});
-        let answer = browser()
-            .post(format!("{}/api/v1/session", workshop.front))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
+        let answer =
+            browser().post(format!("{}/api/v1/session", workshop.front)).json(&body).send().await.unwrap();
         answers.push((answer.status(), answer.text().await.unwrap()));
     }
     assert_eq!(answers[0].0, 401);
@@ -137,54 +99,36 @@ async fn another_sites_page_cannot_act_for_someone_who_is_signed_in() {
     let url = format!("{}/user001/api/prompt", workshop.front);
     let body = json!({"prompt": graphs::white_picture()});
     let from = async |header: &'static str, value: &str| {
-        let request = browser()
-            .post(&url)
-            .header(COOKIE, &cookie)
-            .header(header, value)
-            .json(&body);
+        let request = browser().post(&url).header(COOKIE, &cookie).header(header, value).json(&body);
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(from("sec-fetch-site", "cross-site").await, 403);
     assert_eq!(from("sec-fetch-site", "same-site").await, 403);
     assert_eq!(from("origin", "http://evil.example").await, 403);
     assert_eq!(from("origin", "null").await, 403);
-    assert_eq!(
-        from("x-nothing", "at all").await,
-        403,
-        "a cookie alone is not enough"
-    );
+    assert_eq!(from("x-nothing", "at all").await, 403, "a cookie alone is not enough");
     assert_eq!(from("origin", &workshop.front).await, 200);
     assert_eq!(from("sec-fetch-site", "same-origin").await, 200);
-    let upgrade = browser()
-        .get(format!("{}/user001/ws", workshop.front))
-        .header(COOKIE, &cookie);
+    let upgrade = browser().get(format!("{}/user001/ws", workshop.front)).header(COOKIE, &cookie);
     let upgrade = upgrade
         .header(ORIGIN, "http://evil.example")
         .header("upgrade", "websocket")
         .header("connection", "upgrade");
-    let upgrade = upgrade
-        .header("sec-websocket-version", "13")
-        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let upgrade =
+        upgrade.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     assert_eq!(upgrade.send().await.unwrap().status(), 403);
 }
 
 /// Sends a request line as it is: a client library would tidy the path.
 async fn raw(address: &str, path: &str, authorization: &str) -> u16 {
-    let mut stream = tokio::net::TcpStream::connect(address.trim_start_matches("http://"))
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer)
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap()
+    String::from_utf8_lossy(&answer).split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -217,56 +161,20 @@ async fn a_path_with_two_readings_is_refused_by_nginx_and_by_the_queue_manager()
 #[tokio::test]
 async fn a_saved_workflow_keeps_its_encoded_slash_through_nginx() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
-    let (ada, ben) = (
-        workshop.person("user001").unwrap(),
-        workshop.person("user002").unwrap(),
-    );
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     let file = "/user001/api/userdata/workflows%2Fmy%20film.json";
-    let saved = ada
-        .post(
-            &format!("{file}?overwrite=false&full_info=true"),
-            &json!({"id": 1}),
-        )
-        .await
-        .unwrap();
+    let saved = ada.post(&format!("{file}?overwrite=false&full_info=true"), &json!({"id": 1})).await.unwrap();
     assert_eq!(saved.status(), 200);
-    assert_eq!(
-        saved.json::<serde_json::Value>().await.unwrap()["path"],
-        "workflows/my film.json"
-    );
-    assert_eq!(
-        ada.post(&format!("{file}?overwrite=false"), &json!({}))
-            .await
-            .unwrap()
-            .status(),
-        409
-    );
+    assert_eq!(saved.json::<serde_json::Value>().await.unwrap()["path"], "workflows/my film.json");
+    assert_eq!(ada.post(&format!("{file}?overwrite=false"), &json!({})).await.unwrap().status(), 409);
     assert_eq!(ada.json(file).await.unwrap(), json!({"id": 1}));
-    assert_eq!(
-        ada.json("/user001/api/userdata/workflows/my%20film.json")
-            .await
-            .unwrap(),
-        json!({"id": 1})
-    );
+    assert_eq!(ada.json("/user001/api/userdata/workflows/my%20film.json").await.unwrap(), json!({"id": 1}));
     let list = "/api/userdata?dir=workflows&recurse=true&split=false&full_info=true";
-    assert_eq!(
-        ada.json(&format!("/user001{list}")).await.unwrap()[0]["path"],
-        "my film.json"
-    );
+    assert_eq!(ada.json(&format!("/user001{list}")).await.unwrap()[0]["path"], "my film.json");
     assert_eq!(ben.get(&format!("/user002{list}")).await.unwrap().status(), 404);
-    let moved = ada
-        .post(&format!("{file}/move/workflows%2Fb.json"), &json!(null))
-        .await
-        .unwrap();
-    assert_eq!(
-        moved.json::<serde_json::Value>().await.unwrap(),
-        "workflows/b.json"
-    );
-    let gone = ada
-        .request(Method::DELETE, "/user001/api/userdata/workflows%2Fb.json")
-        .send()
-        .await
-        .unwrap();
+    let moved = ada.post(&format!("{file}/move/workflows%2Fb.json"), &json!(null)).await.unwrap();
+    assert_eq!(moved.json::<serde_json::Value>().await.unwrap(), "workflows/b.json");
+    let gone = ada.request(Method::DELETE, "/user001/api/userdata/workflows%2Fb.json").send().await.unwrap();
     assert_eq!(gone.status(), 204);
 }
 
@@ -282,9 +190,7 @@ async fn the_worker_link_is_not_on_the_public_side_and_wants_a_workers_token() {
         assert_eq!(ada.at(address).get("/link").await.unwrap().status(), 404);
     }
     assert_eq!(ada.at(&workshop.link).get(&body).await.unwrap().status(), 401);
-    let stolen = Client::new()
-        .get(format!("{}{body}", workshop.link))
-        .bearer_auth("0".repeat(64));
+    let stolen = Client::new().get(format!("{}{body}", workshop.link)).bearer_auth("0".repeat(64));
     assert_eq!(stolen.send().await.unwrap().status(), 401);
 }
 
@@ -293,31 +199,15 @@ async fn a_body_over_the_limit_is_refused_in_the_dialect_of_its_door() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let filler = "x".repeat(10 * 1024 * 1024 + 1);
-    let answer = ada
-        .post("/user001/api/prompt", &json!({"prompt": {}, "filler": filler}))
-        .await
-        .unwrap();
+    let answer = ada.post("/user001/api/prompt", &json!({"prompt": {}, "filler": filler})).await.unwrap();
     assert_eq!(answer.status(), 413);
-    assert_eq!(
-        answer.json::<serde_json::Value>().await.unwrap()["error"]["type"],
-        "too_large"
-    );
-    let answer = ada
-        .at(&workshop.direct)
-        .post("/api/v1/jobs", &json!({"workflow": filler}))
-        .await
-        .unwrap();
+    assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["error"]["type"], "too_large");
+    let answer = ada.at(&workshop.direct).post("/api/v1/jobs", &json!({"workflow": filler})).await.unwrap();
     assert_eq!(answer.status(), 413);
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
-    let deep = format!(
-        "{{\"prompt\": {}1{}}}",
-        "[".repeat(5_000_000),
-        "]".repeat(5_000_000)
-    );
-    let request = ada
-        .request(Method::POST, "/user001/api/prompt")
-        .header(CONTENT_TYPE, "application/json")
-        .body(deep);
+    let deep = format!("{{\"prompt\": {}1{}}}", "[".repeat(5_000_000), "]".repeat(5_000_000));
+    let request =
+        ada.request(Method::POST, "/user001/api/prompt").header(CONTENT_TYPE, "application/json").body(deep);
     let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["error"]["type"], "too_deep");
 }
@@ -329,24 +219,56 @@ async fn no_password_token_or_cookie_reaches_a_log_or_a_key() {
     let ada = workshop.person("user001").unwrap();
     let body =
         json!({"prompt": graphs::white_picture(), "extra_data": {"api_key_comfy_org": "canary-of-a-key"}});
-    let answer: serde_json::Value = ada
-        .post("/user001/prompt", &body)
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    ada.wait_for(answer["prompt_id"].as_str().unwrap(), "completed")
-        .await
-        .unwrap();
-    let log = std::fs::read_to_string(
-        workshop
-            .data()
-            .join("redis/appendonlydir/appendonly.aof.1.incr.aof"),
-    );
+    let answer: serde_json::Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
+    ada.wait_for(answer["prompt_id"].as_str().unwrap(), "completed").await.unwrap();
+    let log = std::fs::read_to_string(workshop.data().join("redis/appendonlydir/appendonly.aof.1.incr.aof"));
     let everything = format!("{}{}", workshop.logs(), log.unwrap_or_default());
     let secret = cookie.split('=').nth(1).unwrap();
     for canary in [workshop.password("user001").unwrap(), secret, "canary-of-a-key"] {
         assert!(!everything.contains(canary));
     }
+}
+
+#[tokio::test]
+async fn a_graph_cannot_name_files_that_lie_on_the_worker() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    let id = ben.submit(&graphs::white_picture()).await.unwrap();
+    ben.wait_for(&id, "completed").await.unwrap();
+    for name in
+        ["white_00001_.png [output]", "white_00001_.png [temp]", "atelier/user002/x.png", "nobodys.png"]
+    {
+        let body = json!({"prompt": graphs::inverted_upload(name)});
+        let answer = ada.post("/user001/prompt", &body).await.unwrap();
+        assert_eq!(answer.status(), 400, "{name}");
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(answer["node_errors"]["1"]["errors"][0]["type"], "custom_validation_failed");
+    }
+}
+
+#[tokio::test]
+async fn health_stays_green_under_many_questions_at_once() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ask = || async { reqwest::get(format!("{}/readyz", workshop.front)).await.unwrap().status() };
+    let answers = futures_util::future::join_all((0..200).map(|_| ask())).await;
+    assert!(answers.iter().all(StatusCode::is_success));
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_replaced_by_another_with_its_id() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let long = ada.submit(&graphs::sampled_picture(1, 100)).await.unwrap();
+    let id = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
+    let body = |word: &str| {
+        let filler = word.repeat(300 * 1024 / word.len());
+        json!({"prompt": graphs::white_picture(), "prompt_id": id, "extra_data": {"extra_pnginfo": {"filler": filler}}})
+    };
+    assert_eq!(ada.post("/user001/prompt", &body("first")).await.unwrap().status(), 200);
+    assert_eq!(ada.post("/user001/prompt", &body("other")).await.unwrap().status(), 400);
+    ada.wait_for(&long, "completed").await.unwrap();
+    let job = ada.wait_for(id, "completed").await.unwrap();
+    let picture = ada.picture(&job, 0).await.unwrap();
+    let filler = crate::png_text::embedded(&picture, "filler");
+    assert!(filler.as_str().unwrap().starts_with("firstfirst"));
 }

@@ -25,10 +25,7 @@ async fn a_job_that_fails_validation_at_the_worker_shows_its_error_in_the_tab() 
     let mut graph = graphs::white_picture();
     graph["1"]["inputs"]["width"] = json!(0);
     let id = run(&ada, &mut tab, &graph).await.unwrap();
-    assert_eq!(
-        tab.story(&id),
-        ["execution_start", "execution_error", "executing"]
-    );
+    assert_eq!(tab.story(&id), ["execution_start", "execution_error", "executing"]);
     let job = ada.wait_for(&id, "failed").await.unwrap();
     assert_eq!(job["error"]["node_id"], "1");
     assert_eq!(job["error"]["exception_type"], "value_smaller_than_min");
@@ -39,17 +36,11 @@ async fn a_node_that_raises_and_a_full_gpu_fail_the_job_and_not_the_worker() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
-    for (how, kind) in [
-        ("fail", "RuntimeError"),
-        ("out_of_memory", "torch.OutOfMemoryError"),
-    ] {
+    for (how, kind) in [("fail", "RuntimeError"), ("out_of_memory", "torch.OutOfMemoryError")] {
         let graph = graphs::misbehaving(graphs::white_picture(), "2", how);
         let id = run(&ada, &mut tab, &graph).await.unwrap();
         let job = ada.wait_for(&id, "failed").await.unwrap();
-        assert_eq!(
-            (&job["error"]["node_id"], &job["error"]["exception_type"]),
-            (&json!("2"), &json!(kind))
-        );
+        assert_eq!((&job["error"]["node_id"], &job["error"]["exception_type"]), (&json!("2"), &json!(kind)));
         assert_eq!(job["attempts"], 1);
         let shown = ada.json(&format!("/user001/api/jobs/{id}")).await.unwrap();
         assert_eq!(shown["status"], "failed");
@@ -64,30 +55,15 @@ async fn what_no_worker_can_run_is_refused_at_once_in_comfyuis_words() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
-    let unknown = run(
-        &ada,
-        &mut tab,
-        &json!({"1": {"class_type": "NoSuchNode", "inputs": {}}}),
-    )
-    .await;
+    let unknown = run(&ada, &mut tab, &json!({"1": {"class_type": "NoSuchNode", "inputs": {}}})).await;
     assert_eq!(unknown.unwrap_err()["error"]["type"], "missing_node_type");
     let mut graph = graphs::sampled_picture(1, 1);
     graph["4"]["inputs"]["ckpt_name"] = json!("absent.safetensors");
     let missing = run(&ada, &mut tab, &graph).await.unwrap_err();
-    assert_eq!(
-        missing["node_errors"]["4"]["errors"][0]["type"],
-        "value_not_in_list"
-    );
+    assert_eq!(missing["node_errors"]["4"]["errors"][0]["type"], "value_not_in_list");
     let no_outputs = json!({"1": {"class_type": "EmptyImage", "inputs": {}}});
-    assert_eq!(
-        run(&ada, &mut tab, &no_outputs).await.unwrap_err()["error"]["type"],
-        "prompt_no_outputs"
-    );
-    assert_eq!(
-        ada.json("/api/v1/jobs").await.unwrap()["jobs"],
-        json!([]),
-        "nothing was stored"
-    );
+    assert_eq!(run(&ada, &mut tab, &no_outputs).await.unwrap_err()["error"]["type"], "prompt_no_outputs");
+    assert_eq!(ada.json("/api/v1/jobs").await.unwrap()["jobs"], json!([]), "nothing was stored");
 }
 
 #[tokio::test]
@@ -105,23 +81,45 @@ async fn a_lost_comfyui_socket_loses_no_picture() {
 #[tokio::test]
 async fn the_same_click_twice_is_one_job_and_another_body_is_refused() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
-    let (ada, ben) = (
-        workshop.person("user001").unwrap(),
-        workshop.person("user002").unwrap(),
-    );
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     let id = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
     let body = json!({"prompt": graphs::white_picture(), "prompt_id": id});
     for _ in 0..3 {
         assert_eq!(ada.post("/user001/prompt", &body).await.unwrap().status(), 200);
     }
-    assert_eq!(
-        ada.json("/api/v1/jobs").await.unwrap()["jobs"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(ada.json("/api/v1/jobs").await.unwrap()["jobs"].as_array().unwrap().len(), 1);
     let other = json!({"prompt": graphs::sampled_picture(1, 1), "prompt_id": id});
     assert_eq!(ada.post("/user001/prompt", &other).await.unwrap().status(), 400);
     assert_eq!(ben.post("/user002/prompt", &body).await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_request_of_a_strange_shape_blocks_nobody() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    for extra in [json!("x"), json!([1]), json!(7), json!(true)] {
+        let body = json!({"prompt": graphs::white_picture(), "extra_data": extra});
+        assert_eq!(ada.post("/user001/prompt", &body).await.unwrap().status(), 400);
+    }
+    let mut graph = graphs::white_picture();
+    graph["3"]["inputs"] = json!("no object");
+    let body = json!({"prompt": graph});
+    assert_eq!(ada.post("/user001/prompt", &body).await.unwrap().status(), 400);
+    let id = ben.submit(&graphs::white_picture()).await.unwrap();
+    ben.wait_for(&id, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_output_larger_than_the_link_carries_frees_the_worker_all_the_same() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    let graph = json!({
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": "x".repeat(5 * 1024 * 1024)}},
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    });
+    let id = ada.submit(&graph).await.unwrap();
+    let next = ben.submit(&graphs::white_picture()).await.unwrap();
+    let job = ada.wait_for(&id, "completed").await.unwrap();
+    assert_eq!(job["attempts"], 1);
+    ben.wait_for(&next, "completed").await.unwrap();
 }

@@ -16,10 +16,7 @@ fn screenshots() -> PathBuf {
 }
 
 async fn open_seat(workshop: &Workshop, browser: &Browser, name: &str) {
-    browser
-        .sign_in(&workshop.front, name, workshop.password(name).unwrap())
-        .await
-        .unwrap();
+    browser.sign_in(&workshop.front, name, workshop.password(name).unwrap()).await.unwrap();
     let ready = "return !!(window.app && window.app.graph && document.querySelector('canvas') \
         && document.querySelector('[data-testid=\"queue-button\"]'));";
     browser.wait_for("the editor", ready, vec![]).await.unwrap();
@@ -33,15 +30,11 @@ async fn run(browser: &Browser, graph: &Value, owner: &str) {
         const shown = window.app.rootGraph ?? window.app.graph; shown.extra.owner = owner; \
         window.app.canvas.centerOnNode(shown.nodes.find((node) => node.type === 'SaveImage')); })() \
         .then(() => done(true), (error) => done(String(error)));";
-    let loaded = browser
-        .page
-        .execute_async(load, vec![graph.clone(), json!(owner)])
-        .await
-        .unwrap();
+    let loaded = browser.page.execute_async(load, vec![graph.clone(), json!(owner)]).await.unwrap();
     assert_eq!(loaded, json!(true));
-    let run = browser.page.find(Locator::Css(
-        "[data-testid=\"queue-button\"] button, button[data-testid=\"queue-button\"]",
-    ));
+    let run = browser
+        .page
+        .find(Locator::Css("[data-testid=\"queue-button\"] button, button[data-testid=\"queue-button\"]"));
     run.await.unwrap().click().await.unwrap();
 }
 
@@ -53,19 +46,10 @@ const PICTURES_ON_NODES: &str = "const graph = window.app.rootGraph ?? window.ap
 
 #[tokio::test]
 async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture() {
-    let workshop = WorkshopBuilder::new()
-        .with_nginx()
-        .with_frontend()
-        .step_ms(60)
-        .start()
-        .await
-        .unwrap();
+    let workshop = WorkshopBuilder::new().with_nginx().with_frontend().step_ms(60).start().await.unwrap();
     let driver = Driver::start(&workshop.data()).await.unwrap();
     let people = ["user001", "user002"];
-    let browsers = [
-        driver.browser(1280, 800).await.unwrap(),
-        driver.browser(1280, 800).await.unwrap(),
-    ];
+    let browsers = [driver.browser(1280, 800).await.unwrap(), driver.browser(1280, 800).await.unwrap()];
     for (browser, name) in browsers.iter().zip(people) {
         open_seat(&workshop, browser, name).await;
     }
@@ -76,34 +60,18 @@ async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture(
     // While the first runs: progress on its node, and for both only their own job in the lists.
     let preview = "const graph = window.app.rootGraph ?? window.app.graph; \
         return Object.keys(window.app.nodePreviewImages ?? {}).length > 0 || graph.nodes.some((n) => n.progress > 0);";
-    browsers[0]
-        .wait_for("progress in the first browser", preview, vec![])
-        .await
-        .unwrap();
-    browsers[0]
-        .screenshot(&screenshots().join("seat-running.png"))
-        .await
-        .unwrap();
+    browsers[0].wait_for("progress in the first browser", preview, vec![]).await.unwrap();
+    browsers[0].screenshot(&screenshots().join("seat-running.png")).await.unwrap();
     for (browser, name) in browsers.iter().zip(people) {
-        let shown = browser
-            .wait_for("a picture on the node", PICTURES_ON_NODES, vec![])
-            .await
-            .unwrap();
-        browser
-            .screenshot(&screenshots().join(format!("seat-{name}-done.png")))
-            .await
-            .unwrap();
+        let shown = browser.wait_for("a picture on the node", PICTURES_ON_NODES, vec![]).await.unwrap();
+        browser.screenshot(&screenshots().join(format!("seat-{name}-done.png"))).await.unwrap();
         let address = shown[0].as_str().unwrap();
         assert!(address.contains(&format!("/{name}/api/view?")), "{address}");
         let person = workshop.person(name).unwrap();
         let path = address.strip_prefix(&workshop.front).unwrap();
         let picture = person.get(path).await.unwrap().bytes().await.unwrap();
         assert_eq!(embedded(&picture, "workflow")["extra"]["owner"], name);
-        assert_eq!(
-            embedded(&picture, "prompt")["3"]["inputs"]["seed"],
-            7,
-            "the same graph and seed"
-        );
+        assert_eq!(embedded(&picture, "prompt")["3"]["inputs"]["seed"], 7, "the same graph and seed");
         let jobs = person.json(&format!("/{name}/api/jobs")).await.unwrap();
         assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1);
         assert!(path.contains(jobs["jobs"][0]["id"].as_str().unwrap()));
@@ -115,13 +83,7 @@ async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture(
 
 #[tokio::test]
 async fn an_error_is_shown_in_the_tab_and_a_cancel_stops_the_job() {
-    let workshop = WorkshopBuilder::new()
-        .with_nginx()
-        .with_frontend()
-        .step_ms(60)
-        .start()
-        .await
-        .unwrap();
+    let workshop = WorkshopBuilder::new().with_nginx().with_frontend().step_ms(60).start().await.unwrap();
     let driver = Driver::start(&workshop.data()).await.unwrap();
     let browser = driver.browser(1280, 800).await.unwrap();
     open_seat(&workshop, &browser, "user001").await;
@@ -131,14 +93,8 @@ async fn an_error_is_shown_in_the_tab_and_a_cancel_stops_the_job() {
     refused["1"]["inputs"]["width"] = json!(0);
     run(&browser, &refused, "user001").await;
     let said = "return document.body.innerText.includes('smaller than min') || null;";
-    browser
-        .wait_for("the validation error", said, vec![])
-        .await
-        .unwrap();
-    browser
-        .screenshot(&screenshots().join("seat-error.png"))
-        .await
-        .unwrap();
+    browser.wait_for("the validation error", said, vec![]).await.unwrap();
+    browser.screenshot(&screenshots().join("seat-error.png")).await.unwrap();
     browser.page.refresh().await.unwrap();
     open_seat(&workshop, &browser, "user001").await;
 
@@ -163,45 +119,24 @@ async fn without_the_frontend_a_dropped_workflow_runs_and_its_picture_shows() {
     let driver = Driver::start(&workshop.data()).await.unwrap();
     for (width, height, size, name) in [(1280, 800, "desktop", "user001"), (360, 740, "phone", "user002")] {
         let browser = driver.browser(width, height).await.unwrap();
-        browser
-            .page
-            .goto(&format!("{}/sign-in", workshop.front))
-            .await
-            .unwrap();
-        browser
-            .screenshot(&screenshots().join(format!("sign-in-{size}.png")))
-            .await
-            .unwrap();
-        browser
-            .sign_in(&workshop.front, "user001", workshop.password("user001").unwrap())
-            .await
-            .unwrap();
+        browser.page.goto(&format!("{}/sign-in", workshop.front)).await.unwrap();
+        browser.screenshot(&screenshots().join(format!("sign-in-{size}.png"))).await.unwrap();
+        browser.sign_in(&workshop.front, name, workshop.password(name).unwrap()).await.unwrap();
         let file = workshop.data().join("workflow.json");
         std::fs::write(&file, graphs::white_picture().to_string()).unwrap();
-        let input = browser
-            .page
-            .wait()
-            .for_element(Locator::Id("file"))
-            .await
-            .unwrap();
+        let input = browser.page.wait().for_element(Locator::Id("file")).await.unwrap();
         input.send_keys(file.to_str().unwrap()).await.unwrap();
         let picture = "const image = document.querySelector('#jobs li[data-state=completed] img'); \
             return image && image.complete && image.naturalWidth === 64;";
         browser.wait_for("the picture", picture, vec![]).await.unwrap();
-        browser
-            .screenshot(&screenshots().join(format!("plain-page-{size}.png")))
-            .await
-            .unwrap();
+        browser.screenshot(&screenshots().join(format!("plain-page-{size}.png"))).await.unwrap();
         std::fs::write(&file, "no JSON").unwrap();
         let input = browser.page.find(Locator::Id("file")).await.unwrap();
         input.send_keys(file.to_str().unwrap()).await.unwrap();
         let said = "return document.getElementById('message').textContent.includes('not a workflow');";
         browser.wait_for("the reason", said, vec![]).await.unwrap();
         let wide = browser
-            .script(
-                "return document.documentElement.scrollWidth <= innerWidth;",
-                vec![],
-            )
+            .script("return document.documentElement.scrollWidth <= innerWidth;", vec![])
             .await
             .unwrap();
         assert_eq!(wide, json!(true), "nothing is cut off on a {size}");

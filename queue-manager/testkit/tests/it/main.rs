@@ -9,13 +9,13 @@
 
 mod crashes;
 mod dashboard;
-mod start_and_stop;
 mod doors;
 mod failing;
 mod health;
 mod in_a_browser;
 mod png_text;
 mod seats;
+mod start_and_stop;
 mod stopping;
 mod tidy;
 mod two_people;

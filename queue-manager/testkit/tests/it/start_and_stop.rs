@@ -20,7 +20,8 @@ impl Copy {
         let folder = tempfile::tempdir().unwrap();
         let copy = "git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - --ignore-failed-read \
             2>/dev/null | tar -xf - -C \"$0\" && mkdir -p \"$0/data\" && ln -s \"$PWD/data/frontend\" \"$0/data/frontend\"";
-        let status = Command::new("sh").arg("-c").arg(copy).arg(folder.path()).current_dir(repository()).status();
+        let status =
+            Command::new("sh").arg("-c").arg(copy).arg(folder.path()).current_dir(repository()).status();
         assert!(status.await.unwrap().success());
         Self { folder, ports: (0..6).map(|_| free_port().unwrap()).collect() }
     }
@@ -48,7 +49,8 @@ impl Copy {
     /// Processes that work in the copy.
     fn processes(&self) -> Vec<String> {
         let here = self.folder.path().canonicalize().unwrap();
-        let runs_here = |process: &Path| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+        let runs_here =
+            |process: &Path| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
         let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
         all.filter(|process| runs_here(process))
             .filter_map(|process| std::fs::read_to_string(process.join("comm")).ok())

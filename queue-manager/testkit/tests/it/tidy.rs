@@ -22,25 +22,14 @@ fn all(ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(&repository(), ending, &mut found);
     found.sort();
-    found
-        .into_iter()
-        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
-        .collect()
+    found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
 #[test]
 fn every_source_file_says_what_it_is_for_and_none_is_a_wall() {
     for (path, text) in all(".rs") {
-        assert!(
-            text.starts_with("//! "),
-            "{} has no first line that says what it is for",
-            path.display()
-        );
-        assert!(
-            text.lines().count() <= 400,
-            "{} is longer than 400 lines",
-            path.display()
-        );
+        assert!(text.starts_with("//! "), "{} has no first line that says what it is for", path.display());
+        assert!(text.lines().count() <= 400, "{} is longer than 400 lines", path.display());
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         assert!(
             !["utils", "util", "common", "helpers", "helper", "misc", "inner"].contains(&name.as_str()),
@@ -53,20 +42,11 @@ fn every_source_file_says_what_it_is_for_and_none_is_a_wall() {
 #[test]
 fn only_the_broker_depends_on_redis_and_only_the_dashboard_on_askama() {
     let may_not: &[(&str, &[&str])] = &[
-        (
-            "queue-manager/protocol",
-            &["tokio", "axum", "redis", "reqwest", "askama"],
-        ),
+        ("queue-manager/protocol", &["tokio", "axum", "redis", "reqwest", "askama"]),
         ("queue-manager/broker", &["axum", "askama", "reqwest"]),
-        (
-            "queue-manager/client",
-            &["redis", "axum", "askama", "queue-broker"],
-        ),
+        ("queue-manager/client", &["redis", "axum", "askama", "queue-broker"]),
         ("queue-manager", &["redis", "askama", "queue-client"]),
-        (
-            "worker",
-            &["redis", "axum", "askama", "queue-broker", "queue-manager"],
-        ),
+        ("worker", &["redis", "axum", "askama", "queue-broker", "queue-manager"]),
         ("admin", &["redis", "queue-broker", "queue-manager"]),
         (
             "queue-manager/simulated-comfyui",
@@ -75,17 +55,12 @@ fn only_the_broker_depends_on_redis_and_only_the_dashboard_on_askama() {
     ];
     for (folder, forbidden) in may_not {
         let manifest = std::fs::read_to_string(repository().join(folder).join("Cargo.toml")).unwrap();
-        let dependencies: BTreeSet<_> = manifest
-            .lines()
-            .filter_map(|line| line.split(['.', ' ', '=']).next())
-            .collect();
+        let dependencies: BTreeSet<_> =
+            manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).collect();
         for name in *forbidden {
             assert!(!dependencies.contains(name), "{folder} must not know {name}");
         }
-        assert!(
-            !dependencies.contains("testkit"),
-            "{folder} ships, testkit does not"
-        );
+        assert!(!dependencies.contains("testkit"), "{folder} ships, testkit does not");
     }
 }
 
@@ -118,14 +93,8 @@ fn every_script_says_its_keys_and_arguments_and_is_called_and_tested() {
                 "{name}.lua does not say what ARGV[{number}] is"
             );
         }
-        let call = [
-            format!("script!(\"{name}\")"),
-            format!("script!(\"transitions/{name}\")"),
-        ];
-        assert!(
-            call.iter().any(|call| code.contains(call)),
-            "{name}.lua has no caller"
-        );
+        let call = [format!("script!(\"{name}\")"), format!("script!(\"transitions/{name}\")")];
+        assert!(call.iter().any(|call| code.contains(call)), "{name}.lua has no caller");
         let verb = match name.as_str() {
             "open" => "fresh_workshop".to_owned(),
             "frame" => ".publish(".to_owned(),
@@ -139,27 +108,15 @@ fn every_script_says_its_keys_and_arguments_and_is_called_and_tested() {
 
 #[test]
 fn the_diagram_of_a_jobs_life_is_the_state_table() {
-    let mut lines = vec![
-        "```mermaid".to_owned(),
-        "stateDiagram-v2".to_owned(),
-        "    [*] --> pending".to_owned(),
-    ];
+    let mut lines =
+        vec!["```mermaid".to_owned(), "stateDiagram-v2".to_owned(), "    [*] --> pending".to_owned()];
     for from in JobState::ALL {
         for to in JobState::ALL.into_iter().filter(|to| from.may_become(*to)) {
             lines.push(format!("    {from} --> {to}"));
         }
     }
-    lines.extend(
-        JobState::ALL
-            .iter()
-            .filter(|state| state.is_end())
-            .map(|end| format!("    {end} --> [*]")),
-    );
+    lines.extend(JobState::ALL.iter().filter(|state| state.is_end()).map(|end| format!("    {end} --> [*]")));
     lines.push("```".to_owned());
     let page = std::fs::read_to_string(repository().join("docs/job-lifecycle.md")).unwrap();
-    assert!(
-        page.contains(&lines.join("\n")),
-        "docs/job-lifecycle.md must hold:\n{}",
-        lines.join("\n")
-    );
+    assert!(page.contains(&lines.join("\n")), "docs/job-lifecycle.md must hold:\n{}", lines.join("\n"));
 }

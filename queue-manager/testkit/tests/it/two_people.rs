@@ -8,30 +8,21 @@ use crate::png_text::{embedded, size};
 #[tokio::test]
 async fn the_same_graph_gives_each_their_own_picture_and_workflow() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
-    let (ada, ben) = (
-        workshop.person("user001").unwrap(),
-        workshop.person("user002").unwrap(),
-    );
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     let graph = graphs::sampled_picture(7, 5);
     let (first, second) = tokio::try_join!(ada.submit(&graph), ben.submit(&graph)).unwrap();
     for (person, id) in [(&ada, &first), (&ben, &second)] {
         let job = person.wait_for(id, "completed").await.unwrap();
         let picture = person.picture(&job, 0).await.unwrap();
         assert_eq!(size(&picture), (256, 256));
-        assert_eq!(
-            embedded(&picture, "workflow")["id"],
-            format!("workflow-of-{}", person.name)
-        );
+        assert_eq!(embedded(&picture, "workflow")["id"], format!("workflow-of-{}", person.name));
     }
 }
 
 #[tokio::test]
 async fn a_tab_hears_its_own_job_from_start_to_end_and_nothing_of_anyone_elses() {
     let workshop = WorkshopBuilder::new().with_nginx().start().await.unwrap();
-    let (ada, ben) = (
-        workshop.person("user001").unwrap(),
-        workshop.person("user002").unwrap(),
-    );
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     let (mut mine, mut theirs) = (ada.tab(None).await.unwrap(), ben.tab(None).await.unwrap());
     let body = json!({
         "prompt": graphs::sampled_picture(7, 60), "client_id": mine.sid,
@@ -44,19 +35,10 @@ async fn a_tab_hears_its_own_job_from_start_to_end_and_nothing_of_anyone_elses()
     mine.hear_the_end(id).await.unwrap();
     let story = mine.story(id);
     assert_eq!(story.first(), Some(&"execution_start"));
-    assert_eq!(
-        story[story.len() - 3..],
-        ["executed", "execution_success", "executing"]
-    );
+    assert_eq!(story[story.len() - 3..], ["executed", "execution_success", "executing"]);
     let previews = mine.previews.len();
-    assert!(
-        previews >= 1,
-        "60 steps of 20 ms show at least one preview, thinned to two a second"
-    );
-    assert!(
-        mine.previews.iter().all(|frame| frame[..4] == [0, 0, 0, 4]),
-        "with metadata, as the tab asked"
-    );
+    assert!(previews >= 1, "60 steps of 20 ms show at least one preview, thinned to two a second");
+    assert!(mine.previews.iter().all(|frame| frame[..4] == [0, 0, 0, 4]), "with metadata, as the tab asked");
 
     let executed = mine.heard.iter().find(|m| m["type"] == "executed").unwrap();
     let file = &executed["data"]["output"]["images"][0];
@@ -77,10 +59,7 @@ async fn a_tab_hears_its_own_job_from_start_to_end_and_nothing_of_anyone_elses()
     let body = json!({"prompt": graphs::white_picture(), "client_id": theirs.sid});
     let answer = ben.post("/user002/prompt", &body).await.unwrap();
     let bens: serde_json::Value = answer.json().await.unwrap();
-    theirs
-        .hear_the_end(bens["prompt_id"].as_str().unwrap())
-        .await
-        .unwrap();
+    theirs.hear_the_end(bens["prompt_id"].as_str().unwrap()).await.unwrap();
     let all = format!("{:?}", theirs.heard);
     assert!(!all.contains(id) && !all.contains("canary-of-ada") && !all.contains("user001"));
     assert!(theirs.previews.is_empty());
@@ -92,25 +71,12 @@ async fn an_upload_reaches_the_worker_as_it_was_at_submit() {
     let ada = workshop.person("user001").unwrap();
     let upload = async |bytes: Vec<u8>| {
         let part = reqwest::multipart::Part::bytes(bytes).file_name("photo.png");
-        let form = reqwest::multipart::Form::new()
-            .part("image", part)
-            .text("overwrite", "true");
-        let request = ada
-            .request(reqwest::Method::POST, "/user001/api/upload/image")
-            .multipart(form);
-        request
-            .send()
-            .await
-            .unwrap()
-            .json::<serde_json::Value>()
-            .await
-            .unwrap()
+        let form = reqwest::multipart::Form::new().part("image", part).text("overwrite", "true");
+        let request = ada.request(reqwest::Method::POST, "/user001/api/upload/image").multipart(form);
+        request.send().await.unwrap().json::<serde_json::Value>().await.unwrap()
     };
     let named = upload(solid_png(8, 6)).await;
-    assert_eq!(
-        named,
-        json!({"name": "photo.png", "subfolder": "", "type": "input"})
-    );
+    assert_eq!(named, json!({"name": "photo.png", "subfolder": "", "type": "input"}));
     // A long job in front, so that the name points elsewhere before the job runs.
     let long = ada.submit(&graphs::sampled_picture(1, 40)).await.unwrap();
     let id = ada.submit(&graphs::inverted_upload("photo.png")).await.unwrap();
@@ -119,10 +85,7 @@ async fn an_upload_reaches_the_worker_as_it_was_at_submit() {
     let job = ada.wait_for(&id, "completed").await.unwrap();
     assert_eq!(size(&ada.picture(&job, 0).await.unwrap()), (8, 6));
     let info = ada.json("/user001/api/object_info/LoadImage").await.unwrap();
-    assert_eq!(
-        info["LoadImage"]["input"]["required"]["image"][0],
-        json!(["photo.png"])
-    );
+    assert_eq!(info["LoadImage"]["input"]["required"]["image"][0], json!(["photo.png"]));
     let ben = workshop.person("user002").unwrap();
     let info = ben.json("/user002/api/object_info/LoadImage").await.unwrap();
     assert_eq!(info["LoadImage"]["input"]["required"]["image"][0], json!([]));
@@ -133,9 +96,7 @@ fn solid_png(width: u32, height: u32) -> Vec<u8> {
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     let mut writer = encoder.write_header().unwrap();
-    writer
-        .write_image_data(&vec![200; (width * height * 3) as usize])
-        .unwrap();
+    writer.write_image_data(&vec![200; (width * height * 3) as usize]).unwrap();
     drop(writer);
     bytes
 }
