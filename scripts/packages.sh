@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Installs what is missing, or says exactly what to install. Sourced by the other scripts.
 
+# Debian keeps nginx where only root's shell looks.
+PATH=$PATH:/usr/sbin
+
 # have_packages COMMAND=PACKAGE…: each command must exist, else its Debian package is installed.
 have_packages() {
     local pair missing=()

@@ -4,11 +4,12 @@
 run_folder=data/run
 log_folder=data/log
 
-# is_running NAME: whether the process that was started under this name lives.
+# is_running NAME: whether the process that was started under this name lives. A pid that another program got since,
+# after a reboot say, does not work in this folder.
 is_running() {
     local pid
     pid=$(cat "$run_folder/$1.pid" 2>/dev/null) || return 1
-    [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+    [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ]
 }
 
 # start_process NAME COMMAND…: starts it once, detached from this terminal.
@@ -17,15 +18,17 @@ start_process() {
     shift
     is_running "$name" && return 0
     mkdir -p "$run_folder" "$log_folder"
-    setsid "$@" >>"$log_folder/$name.log" 2>&1 </dev/null &
+    # Not the lock of the script that starts it.
+    setsid "$@" >>"$log_folder/$name.log" 2>&1 </dev/null 9>&- &
     echo $! >"$run_folder/$name.pid"
 }
 
 # stop_process NAME SECONDS: asks it to stop, waits, and only then kills it.
 stop_process() {
     local pid tenth
-    pid=$(cat "$run_folder/$1.pid" 2>/dev/null) || return 0
-    if kill -TERM "$pid" 2>/dev/null; then
+    if is_running "$1"; then
+        pid=$(cat "$run_folder/$1.pid")
+        kill -TERM "$pid" 2>/dev/null || true
         for ((tenth = 0; tenth < $2 * 10; tenth++)); do
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.1
@@ -43,8 +46,9 @@ wait_for() {
     local seconds=$1 name=$2 tenth
     shift 2
     for ((tenth = 0; tenth < seconds * 5; tenth++)); do
-        "$@" >/dev/null 2>&1 && return 0
+        # In this order: somebody else's server on our port must not pass for ours.
         if ! is_running "$name"; then break; fi
+        "$@" >/dev/null 2>&1 && is_running "$name" && return 0
         sleep 0.2
     done
     echo "$name did not come up. The end of $log_folder/$name.log:" >&2

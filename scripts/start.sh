@@ -29,6 +29,14 @@ case "$participants" in
         ;;
 esac
 
+case "${ATELIER_LISTEN:-127.0.0.1}" in
+    127.* | ::1 | localhost) ;;
+    *)
+        echo "ATELIER_LISTEN=$ATELIER_LISTEN would serve sign-ins in plain HTTP to the network. This start is for one machine;" >&2
+        echo "put TLS in front (docs/decisions/0006-https-on-a-venue-network.md) and leave ATELIER_LISTEN on loopback." >&2
+        exit 1
+        ;;
+esac
 port=${ATELIER_PORT:-8080}
 admin_port=${ATELIER_ADMIN_PORT:-8081}
 export ATELIER_BIND=${ATELIER_BIND:-127.0.0.1:3000}
@@ -40,10 +48,16 @@ host=http://localhost:$port
 
 step() { echo "[$1/6] $2"; }
 
+mkdir -p data/run data/log
+exec 9>data/run/start.lock
+if ! flock -n 9; then
+    echo "Another start is under way in this folder." >&2
+    exit 1
+fi
+
 step 1 "Looking for what is needed"
 have_cargo
 have_packages redis-server=redis-server nginx=nginx-light curl=curl jq=jq cc=gcc make=make setsid=util-linux
-mkdir -p data/run data/log
 if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
 fi
@@ -63,6 +77,8 @@ wait_for 60 queue-manager curl -fsS "http://$ATELIER_BIND/healthz"
 
 step 4 "Making accounts"
 umask 077
+# A store that was emptied knows nobody: the old sign-ins are worth nothing.
+if [ "$("$bin/queue-manager" user list)" = "[]" ]; then rm -f data/accounts.json data/gpu-1.token; fi
 names() { for ((n = 1; n <= participants; n++)); do printf 'user%03d ' "$n"; done; }
 wanted=$(names)
 if [ ! -f data/accounts.json ]; then
@@ -78,8 +94,9 @@ for name in $wanted; do
         mv data/accounts.new data/accounts.json
     fi
 done
-if [ ! -f data/gpu-1.token ]; then
-    "$bin/queue-manager" token issue gpu-1 >data/gpu-1.token
+if [ ! -s data/gpu-1.token ]; then
+    "$bin/queue-manager" token issue gpu-1 >data/gpu-1.token.new
+    mv data/gpu-1.token.new data/gpu-1.token
 fi
 jq --arg host "$host" --arg admin "http://localhost:$admin_port" \
     '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + .' \
@@ -87,6 +104,13 @@ jq --arg host "$host" --arg admin "http://localhost:$admin_port" \
 umask 022
 
 step 5 "Starting the worker, the dashboard and nginx"
+wanted_comfyui=${comfyui_url:-simulated}
+if [ "$(cat data/run/comfyui 2>/dev/null)" != "$wanted_comfyui" ]; then
+    # Another ComfyUI than the last time: the worker gives its job back and starts anew.
+    stop_process worker 15
+    stop_process simulated-comfyui 15
+    echo "$wanted_comfyui" >data/run/comfyui
+fi
 if [ -z "$comfyui_url" ]; then
     start_process simulated-comfyui "$bin/simulated-comfyui" --port "$simulated_port" --folder data/simulated-comfyui
     comfyui_url=http://127.0.0.1:$simulated_port
@@ -100,6 +124,7 @@ ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$comfyui_u
 ATELIER_API=http://$ATELIER_BIND start_process admin "$bin/admin"
 wait_for 20 admin curl -fsS "http://$ATELIER_ADMIN_BIND/healthz"
 scripts/render-nginx.sh data/nginx
+if is_running nginx; then kill -HUP "$(cat data/run/nginx.pid)"; fi
 start_process nginx nginx -c "$PWD/data/nginx/nginx.conf" -e "$PWD/data/nginx/error.log" -g 'daemon off;'
 
 step 6 "Waiting until everything answers"

@@ -1,5 +1,6 @@
 //! The whole service put together: what it holds, its two listeners, its roles, and how it stops.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let workers = TcpListener::bind(config.worker_bind)
         .await
         .with_context(|| format!("cannot listen for workers on {}", config.worker_bind))?;
+    private_folder(&config.data)?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
     let store = if let Some(store) = config.outside_store() {
@@ -80,6 +82,18 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     redis_stop.cancel();
     tasks.close();
     tasks.wait().await;
+    Ok(())
+}
+
+/// The data folder holds everyone's work and password hashes: nobody else on this machine reads it.
+fn private_folder(data: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    for folder in ["files", "redis"] {
+        let path = data.join(folder);
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let only_us = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&path, only_us).with_context(|| path.display().to_string())?;
+    }
     Ok(())
 }
 
