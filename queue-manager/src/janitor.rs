@@ -53,7 +53,7 @@ async fn look(
 fn tell(reaped: &Reaped) {
     match reaped {
         Reaped::Moved(gap_ms) => {
-            tracing::warn!(gap_ms, "after an outage every lease moved forward by the gap")
+            tracing::warn!(gap_ms, "after an outage every lease moved forward by the gap");
         }
         Reaped::TakenBack(jobs) => {
             for (job, state) in jobs {

@@ -116,10 +116,10 @@ impl PrivateRedis {
             }
         }
         self.probe.stop_store().await;
-        if let Some(child) = &mut self.child {
-            if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
-                tracing::error!("the private redis-server did not stop within 10 s");
-            }
+        if let Some(child) = &mut self.child
+            && tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err()
+        {
+            tracing::error!("the private redis-server did not stop within 10 s");
         }
     }
 

@@ -87,6 +87,7 @@ struct Entry {
 
 /// How a job ended, in ComfyUI's words.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "ComfyUI's word")]
 pub(super) struct Status {
     status_str: &'static str,
     completed: bool,

@@ -119,10 +119,8 @@ impl Tab {
             }
             next = self.ear.ready();
         }
-        if changed {
-            if let Ok(status) = self.status().await {
-                socket.send(text(&status)).await?;
-            }
+        if changed && let Ok(status) = self.status().await {
+            socket.send(text(&status)).await?;
         }
         Ok(())
     }

@@ -98,8 +98,7 @@ pub fn checked(body: &[u8]) -> Result<Vec<u8>, Trouble> {
     if !SECRETS.iter().any(|key| mentions(key)) {
         return Ok(body.to_vec());
     }
-    type Object = serde_json::Map<String, serde_json::Value>;
-    let mut request: Object = serde_json::from_slice(body)?;
+    let mut request: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)?;
     if let Some(extra) = request.get_mut("extra_data").and_then(serde_json::Value::as_object_mut) {
         for key in SECRETS {
             extra.remove(key);

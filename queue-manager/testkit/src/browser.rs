@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -86,6 +86,56 @@ impl Browser {
         self.page.find(Locator::Id("password")).await?.send_keys(password).await?;
         self.page.find(Locator::Css("button[type=submit]")).await?.click().await?;
         Ok(())
+    }
+
+    /// Signs in and waits until the unmodified frontend's editor is there.
+    ///
+    /// # Errors
+    /// When it is not within a minute.
+    pub async fn open_seat(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
+        self.sign_in(base, name, password).await?;
+        let ready = "return !!(window.app && window.app.graph && document.querySelector('canvas') \
+            && document.querySelector('[data-testid=\"queue-button\"]'));";
+        self.wait_for("the editor", ready, vec![]).await.map(drop)
+    }
+
+    /// Puts a graph on the canvas, with the node that shows the result in sight, names the workflow after its owner, and
+    /// clicks Run.
+    ///
+    /// # Errors
+    /// When the frontend does not take the graph.
+    pub async fn run(&self, graph: &Value, owner: &str) -> anyhow::Result<()> {
+        let load = "const [graph, owner, done] = arguments; \
+            (async () => { await window.app.loadApiJson(graph, owner + '.json'); \
+            const shown = window.app.rootGraph ?? window.app.graph; shown.extra.owner = owner; \
+            window.app.canvas.centerOnNode(shown.nodes.find((node) => node.type === 'SaveImage')); })() \
+            .then(() => done(true), (error) => done(String(error)));";
+        let loaded = self.page.execute_async(load, vec![graph.clone(), json!(owner)]).await?;
+        ensure!(loaded == json!(true), "the graph was not loaded: {loaded}");
+        let button = "[data-testid=\"queue-button\"] button, button[data-testid=\"queue-button\"]";
+        Ok(self.page.find(Locator::Css(button)).await?.click().await?)
+    }
+
+    /// Waits until a node on the canvas shows an output, and answers its address.
+    ///
+    /// # Errors
+    /// When none does within a minute.
+    pub async fn picture_on_a_node(&self) -> anyhow::Result<String> {
+        let look = "const graph = window.app.rootGraph ?? window.app.graph; \
+            return graph.nodes.flatMap((node) => node.imgs ?? []).map((image) => image.src) \
+                .find((source) => source.includes('type=output')) ?? null;";
+        let address = self.wait_for("a picture on the node", look, vec![]).await?;
+        Ok(address.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until a node on the canvas shows progress.
+    ///
+    /// # Errors
+    /// When none does within a minute.
+    pub async fn progress_on_a_node(&self) -> anyhow::Result<()> {
+        let look =
+            "return (window.app.rootGraph ?? window.app.graph).nodes.some((node) => node.progress > 0);";
+        self.wait_for("progress on a node", look, vec![]).await.map(drop)
     }
 
     /// Runs a script in the page; `return` gives the answer.

@@ -16,6 +16,7 @@ pub struct WorkshopBuilder {
     workers: usize,
     frontend: bool,
     people: usize,
+    comfyui: Option<String>,
 }
 
 impl WorkshopBuilder {
@@ -30,6 +31,7 @@ impl WorkshopBuilder {
             workers: 1,
             frontend: false,
             people: 2,
+            comfyui: None,
         }
     }
 
@@ -72,6 +74,13 @@ impl WorkshopBuilder {
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// A ComfyUI that runs already, for every worker, in place of simulated ones.
+    #[must_use]
+    pub fn comfyui(mut self, url: &str) -> Self {
+        self.comfyui = Some(url.to_owned());
         self
     }
 
@@ -128,7 +137,7 @@ impl WorkshopBuilder {
         workshop.wait_until_up().await?;
         workshop.make_people(self.people).await?;
         for _ in 0..self.workers {
-            workshop.add_worker(self.step_ms).await?;
+            workshop.add_worker(self.step_ms, self.comfyui.as_deref()).await?;
         }
         if self.admin {
             let admin = workshop.program("admin")?;

@@ -37,7 +37,6 @@ impl Person {
     }
 
     /// A request with their name and password.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).basic_auth(&self.name, Some(&self.password))
     }

@@ -61,7 +61,7 @@ impl Process {
             .stderr(file)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+            .with_context(|| format!("cannot start {}", command.as_std().get_program().display()))?;
         Ok(Self { child, log: log.to_owned() })
     }
 

@@ -41,8 +41,8 @@ impl Tab {
         socket.send(Message::Text(flags.to_string().into())).await?;
         let mut tab = Self { socket, sid: String::new(), heard: Vec::new(), previews: Vec::new() };
         let first = tab.next().await?;
-        tab.sid = first["data"]["sid"].as_str().context("a session id")?.to_owned();
-        Ok(tab)
+        let sid = first["data"]["sid"].as_str().context("a session id")?.to_owned();
+        Ok(Self { sid, ..tab })
     }
 
     /// The next JSON message.

@@ -107,17 +107,12 @@ impl Workshop {
         Ok(Person::new(&self.front, name, self.password(name)?))
     }
 
-    pub(crate) async fn add_worker(&mut self, step_ms: u64) -> anyhow::Result<()> {
-        let n = self.comfyuis.len() + 1;
-        let port = free_port()?;
-        let mut comfyui = Command::new(our_program("simulated-comfyui")?);
-        comfyui
-            .args(["--port", &port.to_string(), "--step-ms", &step_ms.to_string()])
-            .arg("--folder")
-            .arg(self.folder.path().join(format!("comfyui-{n}")));
-        let comfyui = self.run(&format!("comfyui-{n}"), comfyui)?;
-        self.comfyui_urls.push(format!("http://127.0.0.1:{port}"));
-        self.comfyuis.push(comfyui);
+    pub(crate) async fn add_worker(&mut self, step_ms: u64, comfyui: Option<&str>) -> anyhow::Result<()> {
+        let n = self.comfyui_urls.len() + 1;
+        match comfyui {
+            Some(url) => self.comfyui_urls.push(url.to_owned()),
+            None => self.add_simulated_comfyui(n, step_ms)?,
+        }
         let name = format!("gpu-{n}");
         let token = self.program("queue-manager")?.args(["token", "issue", &name]).output().await?;
         std::fs::write(self.folder.path().join(format!("{name}.token")), token.stdout)?;
@@ -131,6 +126,19 @@ impl Workshop {
         })
         .await
         .with_context(|| self.workers[n - 1].output())
+    }
+
+    fn add_simulated_comfyui(&mut self, n: usize, step_ms: u64) -> anyhow::Result<()> {
+        let port = free_port()?;
+        let mut comfyui = Command::new(our_program("simulated-comfyui")?);
+        comfyui
+            .args(["--port", &port.to_string(), "--step-ms", &step_ms.to_string()])
+            .arg("--folder")
+            .arg(self.folder.path().join(format!("comfyui-{n}")));
+        let comfyui = self.run(&format!("comfyui-{n}"), comfyui)?;
+        self.comfyui_urls.push(format!("http://127.0.0.1:{port}"));
+        self.comfyuis.push(comfyui);
+        Ok(())
     }
 
     fn start_worker(&self, n: usize) -> anyhow::Result<Process> {

@@ -84,7 +84,7 @@ async fn fetch(with: &Surroundings, lease: HeldLease, input: &BoundInput) -> Res
     let path = with.cache.join(input.sha256.as_str());
     let there = tokio::fs::metadata(&path).await.is_ok_and(|about| about.len() == input.size);
     if !there {
-        // Beside its place, then moved there: a fetch that was cut leaves no wrong file.
+        // Beside its place, then stored there: a fetch that was cut leaves no wrong file.
         let arriving = with.cache.join(format!("{}.arriving", lease.token));
         with.transfer.input(lease, &input.sha256, &arriving).await?;
         tokio::fs::rename(&arriving, &path).await.map_err(local(&path))?;
@@ -94,13 +94,13 @@ async fn fetch(with: &Surroundings, lease: HeldLease, input: &BoundInput) -> Res
 
 /// Files of this job that the queue-manager has, and how they are called there.
 #[derive(Debug, Default)]
-pub(super) struct Moved(HashMap<FileName, String>);
+pub(super) struct Stored(HashMap<FileName, String>);
 
 /// Stores every file that a node's output names and names it as the job's own. Answers how many of them were not
 /// stored before.
 pub(super) async fn move_outputs(
     mover: &Mover,
-    moved: &mut Moved,
+    stored: &mut Stored,
     output: &mut Value,
 ) -> Result<usize, Trouble> {
     let (with, lease) = (&mover.with, mover.lease);
@@ -111,15 +111,15 @@ pub(super) async fn move_outputs(
         let Some(name) = file_name(reference) else {
             continue;
         };
-        if !moved.0.contains_key(&name) {
+        if !stored.0.contains_key(&name) {
             let mut patience = mover.patience();
             while let Err(trouble) = store(with, lease, &name).await {
                 patience.bear(trouble).await?;
             }
-            moved.0.insert(name.clone(), own_folder(lease.job, &name.subfolder));
+            stored.0.insert(name.clone(), own_folder(lease.job, &name.subfolder));
             fresh += 1;
         }
-        reference["subfolder"] = json!(moved.0[&name]);
+        reference["subfolder"] = json!(stored.0[&name]);
     }
     Ok(fresh)
 }

@@ -110,7 +110,7 @@ pub(super) fn refusal(answer: &Value) -> JobError {
 
 /// A history entry as the queue keeps it, within what the link carries: first its messages go, then what nodes said
 /// in place of files.
-pub(super) fn result(entry: Entry) -> JobResult {
+pub(super) fn result(entry: &Entry) -> JobResult {
     let raw = |value: &Value| to_raw_value(value).ok();
     let mut result = JobResult {
         outputs: entry
@@ -183,7 +183,7 @@ mod tests {
             "status": {"status_str": "success", "messages": [["execution_start", {"x": big}]]},
         }))
         .unwrap();
-        let result = result(entry);
+        let result = result(&entry);
         assert!(serde_json::to_string(&result).unwrap().len() < limits::LINK_FRAME);
         assert_eq!(result.outputs.keys().collect::<Vec<_>>(), ["2"], "files are kept");
     }

@@ -22,7 +22,7 @@ use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
 use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
 use crate::outbox::Outbox;
-use files::{Moved, Mover};
+use files::{Mover, Stored};
 use messages::Messages;
 
 /// What every job of this worker works with.
@@ -127,7 +127,7 @@ pub fn start(
             // However it ended, it is gone.
             drop(before.await);
         }
-        let end = Job { lease, offer, heard, moved: Moved::default(), with: surroundings }.run().await;
+        let end = Job { lease, offer, heard, stored: Stored::default(), with: surroundings }.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
     });
@@ -138,7 +138,7 @@ struct Job {
     lease: HeldLease,
     offer: Offer,
     heard: orders::Receiver<Orders>,
-    moved: Moved,
+    stored: Stored,
     with: Surroundings,
 }
 
@@ -223,19 +223,18 @@ impl Job {
     /// The request that ComfyUI gets: inputs in place, outputs forced to run again, our ids.
     async fn prepare(&mut self) -> Result<Value, Trouble> {
         let unreadable = |error: serde_json::Error| Trouble::Files(format!("the stored workflow: {error}"));
-        let mut body: Value = match &self.offer.body {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(unreadable)?,
-            None => {
-                let mover = self.mover();
-                let mut patience = mover.patience();
-                let bytes = loop {
-                    match self.with.transfer.body(self.lease).await {
-                        Ok(bytes) => break bytes,
-                        Err(error) => patience.bear(error.into()).await?,
-                    }
-                };
-                serde_json::from_slice(&bytes).map_err(unreadable)?
-            }
+        let mut body: Value = if let Some(raw) = &self.offer.body {
+            serde_json::from_str(raw.get()).map_err(unreadable)?
+        } else {
+            let mover = self.mover();
+            let mut patience = mover.patience();
+            let bytes = loop {
+                match self.with.transfer.body(self.lease).await {
+                    Ok(bytes) => break bytes,
+                    Err(error) => patience.bear(error.into()).await?,
+                }
+            };
+            serde_json::from_slice(&bytes).map_err(unreadable)?
         };
         files::place_inputs(&self.mover(), &self.offer, &mut body).await?;
         graph::make_ours(&mut body, self.lease.job, &self.with.output_classes);
@@ -252,7 +251,7 @@ impl Job {
         let verdict = entry.verdict();
         let mover = self.mover();
         for (node, output) in &mut entry.outputs {
-            match files::move_outputs(&mover, &mut self.moved, output).await {
+            match files::move_outputs(&mover, &mut self.stored, output).await {
                 // An output nobody was told of: its message came while no socket was open.
                 Ok(0) => {}
                 Ok(_) => self.messages().executed(node, output),
@@ -260,7 +259,7 @@ impl Job {
             }
         }
         self.messages().ended();
-        let result = messages::result(entry);
+        let result = messages::result(&entry);
         match verdict {
             Verdict::Success => End::Finished(result),
             Verdict::Failure(kind, error) => {

@@ -31,10 +31,10 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
     loop {
         tokio::select! {
             frame = socket.next() => {
-                if watch.heard(job, frame).await? {
-                    if let Some(entry) = job.with.comfyui.history(job.lease.job).await? {
-                        return Ok(Some(entry));
-                    }
+                if watch.heard(job, frame).await?
+                    && let Some(entry) = job.with.comfyui.history(job.lease.job).await?
+                {
+                    return Ok(Some(entry));
                 }
             }
             _ = poll.tick() => {
@@ -77,7 +77,7 @@ impl Watch {
         match message.kind.as_str() {
             "executed" => {
                 // Its files first: a message must not name what cannot be fetched yet.
-                files::move_outputs(&job.mover(), &mut job.moved, &mut message.data["output"]).await?;
+                files::move_outputs(&job.mover(), &mut job.stored, &mut message.data["output"]).await?;
                 job.messages().say(&message.kind, &message.data);
             }
             // Said by us once the end is known, so that the tab hears it exactly once.

@@ -8,7 +8,7 @@ use queue_broker::{Broker, Store};
 use queue_protocol::Workshop;
 
 pub struct RedisServer {
-    _process: Child,
+    _processes: [Child; 2],
     folder: tempfile::TempDir,
 }
 
@@ -24,7 +24,7 @@ impl RedisServer {
             .spawn()
             .expect("redis-server is installed (apt-get install redis-server)");
         // The server ends with the test binary, however that ends: a watcher waits for our process id to vanish.
-        Command::new("sh")
+        let watcher = Command::new("sh")
             .arg("-c")
             .arg(format!(
                 "while kill -0 {} 2>/dev/null; do sleep 1; done; kill {}; rm -rf '{}'",
@@ -37,7 +37,7 @@ impl RedisServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { _process: process, folder }
+        Self { _processes: [process, watcher], folder }
     }
 
     fn store(&self) -> Store {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use fantoccini::Locator;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::browser::{Browser, Driver};
 use testkit::process::repository;
 use testkit::{Workshop, WorkshopBuilder, graphs};
@@ -16,33 +16,8 @@ fn screenshots() -> PathBuf {
 }
 
 async fn open_seat(workshop: &Workshop, browser: &Browser, name: &str) {
-    browser.sign_in(&workshop.front, name, workshop.password(name).unwrap()).await.unwrap();
-    let ready = "return !!(window.app && window.app.graph && document.querySelector('canvas') \
-        && document.querySelector('[data-testid=\"queue-button\"]'));";
-    browser.wait_for("the editor", ready, vec![]).await.unwrap();
+    browser.open_seat(&workshop.front, name, workshop.password(name).unwrap()).await.unwrap();
 }
-
-/// Puts a graph on the canvas, with the node that shows the result in sight, names the workflow after its owner, and
-/// clicks Run.
-async fn run(browser: &Browser, graph: &Value, owner: &str) {
-    let load = "const [graph, owner, done] = arguments; \
-        (async () => { await window.app.loadApiJson(graph, owner + '.json'); \
-        const shown = window.app.rootGraph ?? window.app.graph; shown.extra.owner = owner; \
-        window.app.canvas.centerOnNode(shown.nodes.find((node) => node.type === 'SaveImage')); })() \
-        .then(() => done(true), (error) => done(String(error)));";
-    let loaded = browser.page.execute_async(load, vec![graph.clone(), json!(owner)]).await.unwrap();
-    assert_eq!(loaded, json!(true));
-    let run = browser
-        .page
-        .find(Locator::Css("[data-testid=\"queue-button\"] button, button[data-testid=\"queue-button\"]"));
-    run.await.unwrap().click().await.unwrap();
-}
-
-/// The addresses of pictures that nodes on the canvas show.
-const PICTURES_ON_NODES: &str = "const graph = window.app.rootGraph ?? window.app.graph; \
-    const shown = graph.nodes.flatMap((node) => node.imgs ?? []).map((image) => image.src) \
-        .filter((source) => source.includes('type=output')); \
-    return shown.length ? shown : null;";
 
 #[tokio::test]
 async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture() {
@@ -55,17 +30,13 @@ async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture(
     }
     let graph = graphs::sampled_picture(7, 60);
     for (browser, name) in browsers.iter().zip(people) {
-        run(browser, &graph, name).await;
+        browser.run(&graph, name).await.unwrap();
     }
-    // While the first runs: progress on its node, and for both only their own job in the lists.
-    let preview = "const graph = window.app.rootGraph ?? window.app.graph; \
-        return Object.keys(window.app.nodePreviewImages ?? {}).length > 0 || graph.nodes.some((n) => n.progress > 0);";
-    browsers[0].wait_for("progress in the first browser", preview, vec![]).await.unwrap();
+    browsers[0].progress_on_a_node().await.unwrap();
     browsers[0].screenshot(&screenshots().join("seat-running.png")).await.unwrap();
     for (browser, name) in browsers.iter().zip(people) {
-        let shown = browser.wait_for("a picture on the node", PICTURES_ON_NODES, vec![]).await.unwrap();
+        let address = browser.picture_on_a_node().await.unwrap();
         browser.screenshot(&screenshots().join(format!("seat-{name}-done.png"))).await.unwrap();
-        let address = shown[0].as_str().unwrap();
         assert!(address.contains(&format!("/{name}/api/view?")), "{address}");
         let person = workshop.person(name).unwrap();
         let path = address.strip_prefix(&workshop.front).unwrap();
@@ -91,14 +62,14 @@ async fn an_error_is_shown_in_the_tab_and_a_cancel_stops_the_job() {
 
     let mut refused = graphs::white_picture();
     refused["1"]["inputs"]["width"] = json!(0);
-    run(&browser, &refused, "user001").await;
+    browser.run(&refused, "user001").await.unwrap();
     let said = "return document.body.innerText.includes('smaller than min') || null;";
     browser.wait_for("the validation error", said, vec![]).await.unwrap();
     browser.screenshot(&screenshots().join("seat-error.png")).await.unwrap();
     browser.page.refresh().await.unwrap();
     open_seat(&workshop, &browser, "user001").await;
 
-    run(&browser, &graphs::sampled_picture(1, 3_000), "user001").await;
+    browser.run(&graphs::sampled_picture(1, 3_000), "user001").await.unwrap();
     let job = testkit::waiting::until("the job to run", testkit::browser::PATIENCE, async || {
         let jobs = ada.json("/api/v1/jobs").await?;
         Ok(Some(jobs["jobs"][0].clone()).filter(|job| job["state"] == "running"))
