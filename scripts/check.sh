@@ -14,6 +14,8 @@ have_packages shellcheck=shellcheck nginx=nginx-light cc=gcc make=make
 
 step() { echo "== $1"; }
 left_out=()
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 
 step "format"
 cargo fmt --all --check
@@ -25,16 +27,15 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-p
 step "dependencies"
 deny_version=0.20.2
 if ! cargo deny --version >/dev/null 2>&1; then
-    echo "Installing cargo-deny $deny_version into data/tools (some minutes, once) …"
-    cargo install --quiet --locked --root data/tools --version "$deny_version" cargo-deny
-    PATH=$PWD/data/tools/bin:$PATH
+    echo "Installing cargo-deny $deny_version (some minutes, once) …"
+    cargo install --quiet --locked --version "$deny_version" cargo-deny
 fi
 cargo deny --locked check --hide-inclusion-graph bans licenses sources
-if ! cargo deny --locked check advisories >/dev/null 2>data/deny-advisories.log; then
-    if grep -qiE 'failed to fetch|unable to (fetch|open)|failed to (open|load)|error sending request|dns|resolve' data/deny-advisories.log; then
+if ! cargo deny --locked check advisories >/dev/null 2>"$folder/advisories.log"; then
+    if grep -qiE 'failed to fetch|unable to (fetch|open)|failed to (open|load)|error sending request|dns|resolve' "$folder/advisories.log"; then
         left_out+=("advisories: their database cannot be reached from here")
     else
-        cat data/deny-advisories.log >&2
+        cat "$folder/advisories.log" >&2
         exit 1
     fi
 fi
@@ -43,8 +44,6 @@ step "shell"
 shellcheck -x scripts/*.sh .ci/run
 
 step "nginx"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
 scripts/render-nginx.sh "$folder"
 
 for line in "${left_out[@]+"${left_out[@]}"}"; do echo "LEFT OUT: $line"; done

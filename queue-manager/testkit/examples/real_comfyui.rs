@@ -35,14 +35,14 @@ async fn two_browsers(workshop: &Workshop) -> anyhow::Result<()> {
     let driver = Driver::start(&workshop.data()).await?;
     let people = ["user001", "user002"];
     let browsers = [driver.browser(1280, 800).await?, driver.browser(1280, 800).await?];
-    for (browser, name) in browsers.iter().zip(people) {
-        browser.open_seat(&workshop.front, name, workshop.password(name)?).await?;
-    }
     // A seed that ComfyUI has not seen, or it would have nothing to do; the same for both.
     let seed = u64::from(std::process::id());
     for (what, graph) in
         [("sampled", graphs::sampled_picture(seed, 60)), ("no model", graphs::white_picture())]
     {
+        for (browser, name) in browsers.iter().zip(people) {
+            browser.open_seat(&workshop.front, name, workshop.password(name)?).await?;
+        }
         for (browser, name) in browsers.iter().zip(people) {
             browser.run(&graph, name).await?;
         }
