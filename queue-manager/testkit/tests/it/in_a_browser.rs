@@ -114,3 +114,31 @@ async fn without_the_frontend_a_dropped_workflow_runs_and_its_picture_shows() {
         browser.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_dashboard_counts_live_on_a_projector_and_on_a_phone() {
+    let workshop = WorkshopBuilder::new().with_admin().with_nginx().start().await.unwrap();
+    let driver = Driver::start(&workshop.data()).await.unwrap();
+    let admin = workshop.admin.clone().unwrap();
+    let ada = workshop.person("user001").unwrap();
+    for (done, (width, height, size)) in [(1, (1280, 720, "desktop")), (2, (360, 740, "phone"))] {
+        let browser = driver.browser(width, height).await.unwrap();
+        let password = workshop.password("instructor").unwrap();
+        browser.sign_in(&admin, "instructor", password).await.unwrap();
+        let live = "return document.getElementById('live')?.textContent === 'Live';";
+        browser.wait_for("the dashboard to be live", live, vec![]).await.unwrap();
+        let id = ada.submit(&graphs::white_picture()).await.unwrap();
+        ada.wait_for(&id, "completed").await.unwrap();
+        let counted =
+            "return document.querySelector('[data-count=completed_jobs]').textContent === arguments[0];";
+        browser.wait_for("the new count", counted, vec![json!(done.to_string())]).await.unwrap();
+        browser.screenshot(&screenshots().join(format!("dashboard-{size}.png"))).await.unwrap();
+        let wide = "return document.documentElement.scrollWidth <= innerWidth;";
+        assert_eq!(
+            browser.script(wide, vec![]).await.unwrap(),
+            json!(true),
+            "nothing is cut off on a {size}"
+        );
+        browser.close().await.unwrap();
+    }
+}
