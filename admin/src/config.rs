@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 /// Settings of the dashboard.
 #[derive(Debug, Clone, Args)]
@@ -17,11 +18,11 @@ pub struct Config {
     pub api: String,
 
     /// The outside is https (nginx ends TLS): the cookie becomes Secure and gets the __Host- prefix.
-    #[arg(long, env = "ATELIER_HTTPS")]
+    #[arg(long, env = "ATELIER_HTTPS", value_parser = FalseyValueParser::new())]
     pub https: bool,
 
     /// Serve plain HTTP on other addresses than loopback. Every page says so.
-    #[arg(long, env = "ATELIER_INSECURE_HTTP")]
+    #[arg(long, env = "ATELIER_INSECURE_HTTP", value_parser = FalseyValueParser::new())]
     pub insecure_http: bool,
 
     /// What is logged, as tracing's filter.

@@ -10,7 +10,7 @@ use queue_protocol::api::{Role, SignIn};
 use serde::Deserialize;
 
 use crate::app::Notice;
-use crate::session::Cookies;
+use crate::session::{Cookies, Token};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -66,9 +66,20 @@ pub(crate) async fn submit(
     }
 }
 
-pub(crate) async fn sign_out(State(cookies): State<Cookies>, headers: HeaderMap) -> Response {
+pub(crate) async fn sign_out(
+    State(api): State<Api>,
+    State(cookies): State<Cookies>,
+    Token(token): Token,
+    headers: HeaderMap,
+) -> Response {
     if !ours(&headers) {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if let Some(token) = token
+        && let Err(error) = api.sign_out(&token).await
+    {
+        // The browser forgets it all the same; it ends by itself when it is not used.
+        tracing::warn!(%error, "a session could not be ended at the queue-manager");
     }
     ([(header::SET_COOKIE, cookies.header(""))], Redirect::to("/sign-in")).into_response()
 }

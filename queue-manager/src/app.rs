@@ -23,6 +23,7 @@ use crate::hub::Hub;
 use crate::identity::caller::Identity;
 use crate::identity::cookie::CookieKind;
 use crate::identity::{Passwords, sign_in};
+use crate::janitor::Settings;
 use crate::pages::Look;
 use crate::private_redis::{self, PrivateRedis};
 use crate::workflow::submit::Door;
@@ -132,10 +133,15 @@ impl App {
             }
         });
         tasks.spawn(self.hub.clone().run(heard));
-        let settings = vec![
-            ("mode", "fifo".to_owned()),
-            ("running_per_participant", self.config.running_per_participant.to_string()),
-        ];
+        let settings = Settings {
+            first: vec![("mode", "fifo".to_owned()), ("running_per_participant", "1".to_owned())],
+            always: self
+                .config
+                .running_per_participant
+                .map(|cap| ("running_per_participant", cap.to_string()))
+                .into_iter()
+                .collect(),
+        };
         let every = self.config.reap_every();
         tasks.spawn(janitor::run(self.broker.clone(), every, settings, self.shutdown.clone()));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use queue_broker::Store;
 use queue_protocol::{Timings, Workshop, timings};
 
@@ -24,7 +25,7 @@ pub struct Config {
     #[arg(long, env = "ATELIER_REDIS_URL", hide_env_values = true, global = true)]
     pub redis_url: Option<String>,
 
-    /// The seeds' name for the same setting.
+    /// The short name for the same setting.
     #[arg(long = "redis-url-alias", env = "REDIS_URL", hide = true, hide_env_values = true, global = true)]
     pub redis_url_alias: Option<String>,
 
@@ -44,16 +45,16 @@ pub struct Config {
     #[arg(long, env = "ATELIER_LEASE_MS", default_value_t = 30_000, global = true)]
     pub lease_ms: u64,
 
-    /// Running jobs of one participant at a time.
-    #[arg(long, env = "ATELIER_RUNNING_PER_PARTICIPANT", default_value_t = 1, global = true)]
-    pub running_per_participant: u32,
+    /// Running jobs of one participant at a time; 1 in a new workshop, as it was otherwise.
+    #[arg(long, env = "ATELIER_RUNNING_PER_PARTICIPANT", global = true)]
+    pub running_per_participant: Option<u32>,
 
     /// The outside is https (nginx ends TLS): cookies become Secure and get the __Host- prefix.
-    #[arg(long, env = "ATELIER_HTTPS", global = true)]
+    #[arg(long, env = "ATELIER_HTTPS", value_parser = FalseyValueParser::new(), global = true)]
     pub https: bool,
 
     /// Serve plain HTTP on other addresses than loopback. Every page says so.
-    #[arg(long, env = "ATELIER_INSECURE_HTTP", global = true)]
+    #[arg(long, env = "ATELIER_INSECURE_HTTP", value_parser = FalseyValueParser::new(), global = true)]
     pub insecure_http: bool,
 
     /// What is logged, as tracing's filter.

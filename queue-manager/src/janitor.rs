@@ -8,7 +8,12 @@ use queue_broker::{Broker, BrokerError};
 use tokio_util::sync::CancellationToken;
 
 /// Settings that the store is opened with, again after each restart of it.
-pub(crate) type Settings = Vec<(&'static str, String)>;
+pub(crate) struct Settings {
+    /// Of a new workshop; what was set since stays.
+    pub(crate) first: Vec<(&'static str, String)>,
+    /// Configured here, so they hold whatever was set before.
+    pub(crate) always: Vec<(&'static str, String)>,
+}
 
 pub(crate) async fn run(broker: Broker, every: Duration, settings: Settings, shutdown: CancellationToken) {
     let mut run_id = None;
@@ -43,8 +48,10 @@ async fn look(
 ) -> Result<Reaped, BrokerError> {
     let current = broker.run_id().await?;
     if run_id.as_ref() != Some(&current) {
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.clone())).collect();
-        broker.open(&settings).await?;
+        broker.open(&settings.first).await?;
+        for (name, value) in &settings.always {
+            broker.set(name, value).await?;
+        }
         *run_id = Some(current);
     }
     broker.reap().await

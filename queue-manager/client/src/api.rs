@@ -41,6 +41,17 @@ impl Api {
         Ok(answer.error_for_status()?.json().await?)
     }
 
+    /// Ends a session; its token opens nothing any more.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`]: ended or not; end it again.
+    pub async fn sign_out(&self, token: &str) -> Result<(), ClientError> {
+        let answer =
+            self.http.delete(format!("{}/api/v1/session", self.base)).bearer_auth(token).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// The workshop's totals.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use super::view;
 use crate::identity::Caller;
 use crate::problem::Trouble;
 
+/// Jobs that one list looks through, newest first.
+const MOST: usize = 1_000;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
@@ -27,10 +30,9 @@ pub(crate) async fn list(
     filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<JobList>, Trouble> {
     let Query(filter) = filter.map_err(|error| Trouble::BadRequest(error.body_text()))?;
-    let mut stored = broker.jobs_of(&caller.name, filter.limit.unwrap_or(100).clamp(1, 1_000)).await?;
-    if let Some(state) = filter.state {
-        stored.retain(|job| job.state == state);
-    }
+    let mut stored = broker.jobs_of(&caller.name, MOST).await?;
+    stored.retain(|job| filter.state.is_none_or(|state| job.state == state));
+    stored.truncate(filter.limit.unwrap_or(100).min(MOST));
     Ok(Json(JobList { jobs: view::jobs(&broker, stored).await? }))
 }
 

@@ -16,7 +16,7 @@ use crate::problem::Trouble;
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
-        .route("/session", post(sign_in::token))
+        .route("/session", post(sign_in::token).delete(sign_in::end))
         .route("/jobs", get(jobs::list).post(submit::submit))
         .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))
         .route("/jobs/{id}/cancel", post(jobs::cancel))

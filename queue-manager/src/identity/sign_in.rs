@@ -1,6 +1,7 @@
 //! The sign-in page, and signing in and out.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -52,8 +53,9 @@ pub(crate) async fn submit(
 pub(crate) async fn token(
     State(identity): State<Identity>,
     State(broker): State<Broker>,
-    Json(sign_in): Json<SignIn>,
+    sign_in: Result<Json<SignIn>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
+    let Json(sign_in) = sign_in.map_err(|rejection| Trouble::BadRequest(rejection.body_text()))?;
     let (account, token) = begin(&identity, &broker, sign_in).await?;
     Ok((StatusCode::CREATED, Json(SignedIn { token, name: account.name, role: account.role })))
 }
@@ -65,6 +67,12 @@ async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<
     broker.begin_session(&SecretHash::of(&secret), &account.name).await?;
     tracing::info!(participant.id = %account.name, "signed in");
     Ok((account, secret))
+}
+
+/// `DELETE /api/v1/session`: the token, or the browser's session, is worth nothing from now on.
+pub(crate) async fn end(State(identity): State<Identity>, headers: HeaderMap) -> Result<StatusCode, Trouble> {
+    identity.sign_out(&headers).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /sign-out`

@@ -31,6 +31,8 @@ enum Ended {
     NotUnderstood(String),
     #[error("the queue-manager is stopping")]
     Stopping,
+    #[error("the worker does not keep up")]
+    TooSlow,
 }
 
 /// Serves one link until it closes.
@@ -117,7 +119,7 @@ impl Session {
                 heard = socket.recv() => self.hear(socket, heard).await,
                 signal = self.ear.next() => match signal {
                     Some(signal) => self.heed(socket, &signal).await,
-                    None => Err(Ended::Stopping),
+                    None => Err(Ended::TooSlow),
                 },
                 _ = sweep.tick() => self.claim(socket).await,
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await.map_err(Ended::from),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -17,8 +18,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// chromedriver, which starts browsers.
 pub struct Driver {
-    _process: Process,
+    process: Process,
     url: String,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A test that fails closes no browser: all that chromedriver started goes with it.
+        let group = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            drop(kill_process_group(group, Signal::KILL));
+        }
+    }
 }
 
 impl Driver {
@@ -29,7 +40,7 @@ impl Driver {
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}"));
+        command.arg(format!("--port={port}")).process_group(0);
         let process = Process::start(command, &folder.join("chromedriver.log"))
             .context("apt-get install chromium chromium-driver")?;
         let url = format!("http://127.0.0.1:{port}");
@@ -37,7 +48,7 @@ impl Driver {
             Ok(reqwest::get(format!("{url}/status")).await?.status().is_success().then_some(()))
         })
         .await?;
-        Ok(Self { _process: process, url })
+        Ok(Self { process, url })
     }
 
     /// A new browser of a window size.

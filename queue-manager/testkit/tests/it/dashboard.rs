@@ -49,6 +49,15 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
             break;
         }
     }
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    let out = client.post(format!("{admin}/sign-out")).header(COOKIE, &cookie).header("origin", &admin);
+    assert_eq!(out.send().await.unwrap().headers()[LOCATION], "/sign-in");
+    let page = client.get(format!("{admin}/")).header(COOKIE, &cookie);
+    assert_eq!(
+        page.send().await.unwrap().headers()[LOCATION],
+        "/sign-in",
+        "the session ended, not only the cookie"
+    );
 }
 
 #[tokio::test]
