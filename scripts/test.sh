@@ -18,4 +18,7 @@ scripts/fetch-frontend.sh
 
 # End-to-end tests start our programs, so all of them are built first.
 cargo build --locked --workspace --bins
-cargo test --locked --workspace -- ${1:+"$1"}
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+cargo test --locked --workspace --no-fail-fast --lib --test '*' -- ${1:+"$1"} | tee "$said"
+awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed" }' "$said"
