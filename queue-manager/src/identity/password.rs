@@ -20,8 +20,8 @@ use crate::problem::Trouble;
 const AT_ONCE: usize = 2;
 /// Tries per account before they are slowed to one every two seconds. Verified credentials are remembered and do not
 /// count.
-const BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
-const PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Verifies passwords.
