@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use queue_broker::BrokerError;
 use queue_broker::signals::Signal;
-use queue_broker::transitions::claim::Claimed;
+use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
 use queue_protocol::link::{FromWorker, HeldLease, Hello, Offer, Renew, ToWorker, Welcome};
@@ -105,7 +105,7 @@ impl Session {
         let holding = self.note(self.app.broker.holding(&self.worker).await).flatten();
         if holding.is_some_and(|job| !listed.contains(&job)) {
             self.ready = true;
-            self.claim(socket).await?;
+            self.claim(socket, Forgotten::Yes).await?;
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Session {
                     Some(signal) => self.heed(socket, &signal).await,
                     None => Err(Ended::TooSlow),
                 },
-                _ = sweep.tick() => self.claim(socket).await,
+                _ = sweep.tick() => self.claim(socket, Forgotten::No).await,
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await.map_err(Ended::from),
                 () = shutdown.cancelled() => Err(Ended::Stopping),
             };
@@ -169,7 +169,7 @@ impl Session {
             FromWorker::Hello(_) => Err(Ended::NotUnderstood("a second hello".to_owned())),
             FromWorker::Ready => {
                 self.ready = true;
-                self.claim(socket).await
+                self.claim(socket, Forgotten::No).await
             }
             FromWorker::Renew(renew) => self.renewed(socket, renew).await,
             FromWorker::Event(event) => {
@@ -255,14 +255,14 @@ impl Session {
 
     async fn heed(&mut self, socket: &mut WebSocket, signal: &Arc<Signal>) -> Result<(), Ended> {
         match &**signal {
-            Signal::Wake(_) | Signal::Listening => self.claim(socket).await,
+            Signal::Wake(_) | Signal::Listening => self.claim(socket, Forgotten::No).await,
             Signal::Cancel(_, lease) => say(socket, &ToWorker::Cancel(*lease)).await,
             _ => Ok(()),
         }
     }
 
     /// Claims for a worker that said it is ready, and sends what it got.
-    async fn claim(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+    async fn claim(&mut self, socket: &mut WebSocket, forgotten: Forgotten) -> Result<(), Ended> {
         if !self.ready {
             return Ok(());
         }
@@ -275,7 +275,7 @@ impl Session {
                 return Ok(());
             }
         };
-        let claimed = self.app.broker.claim(&self.worker, self.app.config.lease(), &can_run).await;
+        let claimed = self.app.broker.claim(&self.worker, self.app.config.lease(), &can_run, forgotten).await;
         match self.note(claimed) {
             Some(Claimed::Lent(lent)) => {
                 let lease = HeldLease { job: lent.job, token: lent.token };

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use queue_protocol::link::BoundInput;
-use queue_protocol::{AccountName, JobId, LeaseToken, NeedsId, WorkerName};
+use queue_protocol::{AccountName, JobId, LeaseToken, NeedsId, WorkerName, timings};
 
+use super::reap::parked_result;
 use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::{compressed, script::script};
@@ -18,6 +19,15 @@ pub enum Claimed {
     Idle,
     /// The worker is draining and gets nothing more.
     Draining,
+}
+
+/// Whether the worker was asked what it holds and did not name the job that it was lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// It restarted: counts as a crash delivery of that job.
+    Yes,
+    /// It was not asked, or it holds nothing.
+    No,
 }
 
 /// A job under a lease.
@@ -48,9 +58,12 @@ impl Broker {
         worker: &WorkerName,
         lease: Duration,
         can_run: &[NeedsId],
+        forgotten: Forgotten,
     ) -> Result<Claimed, BrokerError> {
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let mut call = script!("claim").call(self).arg(worker.as_str()).arg(lease_ms);
+        call = call.arg(if forgotten == Forgotten::Yes { "1" } else { "" });
+        call = call.arg(timings::CRASHES_BEFORE_PARKED).arg(parked_result()?);
         for needs in can_run {
             call = call.arg(needs.as_str());
         }

@@ -17,29 +17,29 @@ pub enum Reaped {
     TakenBack(Vec<(JobId, JobState)>),
 }
 
+/// What a parked job leaves: the reason, in words for its owner.
+pub(super) fn parked_result() -> Result<String, BrokerError> {
+    let message = format!(
+        "This job took down its GPU {} times and was parked. Change the workflow before running it again.",
+        timings::CRASHES_BEFORE_PARKED
+    );
+    let error =
+        JobError { exception_type: "Parked".to_owned(), exception_message: message, ..JobError::default() };
+    result_json(&JobResult { error: Some(error), ..JobResult::default() })
+}
+
 impl Broker {
     /// Takes back leases that ended. Several queue-managers may do so at once.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: the next reap does what this one did not.
     pub async fn reap(&self) -> Result<Reaped, BrokerError> {
-        let parked = JobResult {
-            error: Some(JobError {
-                exception_type: "Parked".to_owned(),
-                exception_message: format!(
-                    "This job took down its GPU {} times and was parked. Change the workflow before running it again.",
-                    timings::CRASHES_BEFORE_PARKED
-                ),
-                ..JobError::default()
-            }),
-            ..JobResult::default()
-        };
         let gap_ms = u64::try_from(timings::OUTAGE_GAP.as_millis()).unwrap_or(u64::MAX);
         let reply = script!("reap")
             .call(self)
             .arg(gap_ms)
             .arg(timings::CRASHES_BEFORE_PARKED)
-            .arg(result_json(&parked)?)
+            .arg(parked_result()?)
             .run()
             .await?;
         match reply.word() {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use queue_broker::transitions::claim::Claimed;
-use queue_protocol::{JobState, Lane, LeaseToken};
+use queue_broker::transitions::claim::{Claimed, Forgotten};
+use queue_protocol::{JobState, Lane, LeaseToken, Reason};
 
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{LEASE, Submit, claim, gpu, held, lent, needs, nothing, person, submit};
@@ -37,9 +37,9 @@ async fn a_worker_gets_only_what_it_can_run_and_passes_over_nobody_else() {
     let (ada, ben) = (person("ada"), person("ben"));
     Submit { needs: 2, ..Submit::of(&ada) }.to(&broker).await;
     let plain = submit(&broker, &ben).await;
-    let claimed = broker.claim(&gpu("small"), LEASE, &[needs(1).id]).await.unwrap();
+    let claimed = broker.claim(&gpu("small"), LEASE, &[needs(1).id], Forgotten::No).await.unwrap();
     assert!(matches!(claimed, Claimed::Lent(lent) if lent.job == plain));
-    let claimed = broker.claim(&gpu("large"), LEASE, &[needs(2).id]).await.unwrap();
+    let claimed = broker.claim(&gpu("large"), LEASE, &[needs(2).id], Forgotten::No).await.unwrap();
     assert!(matches!(claimed, Claimed::Lent(lent) if lent.participant == ada));
 }
 
@@ -111,4 +111,22 @@ async fn three_workers_at_once_under_twenty_submitters_share_every_job_once() {
     for id in submitted {
         assert_eq!(broker.job(id).await.unwrap().unwrap().state, JobState::Completed);
     }
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_restarts_under_it_three_times_is_parked_and_the_next_one_runs() {
+    let broker = fresh_workshop().await;
+    let poison = submit(&broker, &person("ada")).await;
+    let next = submit(&broker, &person("ben")).await;
+    let worker = gpu("gpu-1");
+    assert_eq!(lent(&broker, &worker).await.job, poison);
+    let mut got = Vec::new();
+    for _ in 0..3 {
+        let claimed = broker.claim(&worker, LEASE, &[needs(1).id], Forgotten::Yes).await.unwrap();
+        let Claimed::Lent(lent) = claimed else { panic!("a job") };
+        got.push(lent.job);
+    }
+    assert_eq!(got, [poison, poison, next]);
+    let job = broker.job(poison).await.unwrap().unwrap();
+    assert_eq!((job.state, job.reason), (JobState::Failed, Some(Reason::Parked)));
 }

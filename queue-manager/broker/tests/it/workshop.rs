@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use queue_broker::Broker;
-use queue_broker::transitions::claim::{Claimed, Lent};
+use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
 use queue_protocol::link::{HeldLease, JobResult};
 use queue_protocol::{AccountName, JobId, Lane, WorkerName};
@@ -67,7 +67,7 @@ pub async fn submit(broker: &Broker, who: &AccountName) -> JobId {
 /// What a worker that can run classes 1 to 3 gets.
 pub async fn claim(broker: &Broker, worker: &WorkerName) -> Claimed {
     let can_run = [needs(1).id, needs(2).id, needs(3).id];
-    broker.claim(worker, LEASE, &can_run).await.unwrap()
+    broker.claim(worker, LEASE, &can_run, Forgotten::No).await.unwrap()
 }
 
 /// The same, where a job must come.
