@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 use queue_client::api::Api;
 use queue_protocol::api::QueueStatus;
-use queue_protocol::feed::FeedMessage;
+use queue_protocol::feed::{FeedMessage, Snapshot};
 
 use crate::app::Notice;
 use crate::session::Token;
@@ -18,6 +18,7 @@ use crate::wording::headline;
 #[template(path = "overview.html")]
 struct Overview {
     notice: &'static str,
+    simulated: bool,
     headline: String,
     mode: String,
     counts: Vec<Count>,
@@ -30,10 +31,11 @@ struct Count {
 }
 
 impl Overview {
-    fn of(status: &QueueStatus, notice: &'static str) -> Self {
+    fn of(status: &QueueStatus, simulated: bool, notice: &'static str) -> Self {
         let count = |name, label, value| Count { name, label, value };
         Self {
             notice,
+            simulated,
             headline: headline(status),
             mode: status.mode.clone(),
             counts: vec![
@@ -51,8 +53,8 @@ pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, t
     let Token(Some(token)) = token else {
         return Redirect::to("/sign-in").into_response();
     };
-    match first_counts(&api, &token).await {
-        Ok(status) => render(&Overview::of(&status, notice.0)),
+    match first_snapshot(&api, &token).await {
+        Ok(snapshot) => render(&Overview::of(&snapshot.counts, snapshot.simulated, notice.0)),
         Err(ClientError::Refused) => Redirect::to("/sign-in").into_response(),
         Err(error) => {
             tracing::warn!(%error, "the queue-manager did not answer");
@@ -62,9 +64,9 @@ pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, t
 }
 
 /// The feed's snapshot needs a valid session, so the page is never shown without one.
-async fn first_counts(api: &Api, token: &str) -> Result<QueueStatus, ClientError> {
+async fn first_snapshot(api: &Api, token: &str) -> Result<Snapshot, ClientError> {
     match api.feed(token).await?.next().await? {
-        Some(FeedMessage::Snapshot(snapshot)) => Ok(snapshot.counts),
+        Some(FeedMessage::Snapshot(snapshot)) => Ok(snapshot),
         _ => Err(ClientError::Unexpected("the feed began without a snapshot".to_owned())),
     }
 }
@@ -85,7 +87,7 @@ mod tests {
             active_workers: 1,
             queue_depth: 4,
         };
-        let html = Overview::of(&status, "").render().unwrap();
+        let html = Overview::of(&status, false, "").render().unwrap();
         assert!(!html.contains("<img") && html.contains("3 jobs waiting, 1 running."));
     }
 }

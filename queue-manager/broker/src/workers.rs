@@ -30,6 +30,16 @@ impl Broker {
         Ok(id.and_then(|id| id.parse().ok()))
     }
 
+    /// Whether any worker runs the simulated ComfyUI.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn has_simulated_worker(&self) -> Result<bool, BrokerError> {
+        let simulated = |version: &String| version.ends_with("-simulated");
+        let workers = self.workers().await?;
+        Ok(workers.iter().filter_map(|(_, fields)| fields.get("comfyui_version")).any(simulated))
+    }
+
     /// Every worker with the fields it was described by.
     ///
     /// # Errors

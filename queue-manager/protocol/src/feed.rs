@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub jobs: Vec<Job>,
     /// The workshop's totals.
     pub counts: QueueStatus,
+    /// Whether any worker has a simulated ComfyUI, whose pictures nobody should take for real ones.
+    #[serde(default)]
+    pub simulated: bool,
 }
 
 /// One transition of one job.

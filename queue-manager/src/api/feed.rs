@@ -55,6 +55,7 @@ impl Feed {
             n: position.n,
             jobs: view::jobs(&self.broker, stored).await?,
             counts: self.broker.status().await?,
+            simulated: self.broker.has_simulated_worker().await?,
         }))
     }
 

@@ -101,8 +101,10 @@ function listen() {
   events.addEventListener('open', () => { live.textContent = 'Live'; });
   events.addEventListener('error', () => { live.textContent = 'Reconnecting… your jobs go on'; });
   events.addEventListener('snapshot', (event) => {
+    const snapshot = JSON.parse(event.data);
     jobs.clear();
-    for (const job of JSON.parse(event.data).jobs) jobs.set(job.id, job);
+    for (const job of snapshot.jobs) jobs.set(job.id, job);
+    document.getElementById('simulated').hidden = !snapshot.simulated;
     draw();
   });
   events.addEventListener('job', (event) => refresh(JSON.parse(event.data).job));

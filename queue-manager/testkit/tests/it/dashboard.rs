@@ -34,7 +34,9 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
     assert!(cookie.starts_with("atelier-admin="), "its own cookie, for cookies know no ports");
     let page = Client::new().get(format!("{admin}/")).header(COOKIE, &cookie).send().await.unwrap();
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
-    assert!(page.text().await.unwrap().contains("Nobody is waiting. 1 GPU idle."));
+    let html = page.text().await.unwrap();
+    assert!(html.contains("Nobody is waiting. 1 GPU idle."));
+    assert!(html.contains("simulated ComfyUI"), "nobody may take its pictures for real ones");
 
     let mut request = format!("{}/feed", admin.replacen("http", "ws", 1)).into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());

@@ -106,6 +106,12 @@ async fn without_the_frontend_a_dropped_workflow_runs_and_its_picture_shows() {
         input.send_keys(file.to_str().unwrap()).await.unwrap();
         let said = "return document.getElementById('message').textContent.includes('not a workflow');";
         browser.wait_for("the reason", said, vec![]).await.unwrap();
+        let told = "return !document.getElementById('simulated').hidden;";
+        assert_eq!(
+            browser.script(told, vec![]).await.unwrap(),
+            json!(true),
+            "the page says that it is simulated"
+        );
         let wide = browser
             .script("return document.documentElement.scrollWidth <= innerWidth;", vec![])
             .await
