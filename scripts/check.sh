@@ -10,7 +10,7 @@ if [ $# -gt 0 ]; then
     exit 2
 fi
 have_cargo
-have_packages shellcheck=shellcheck nginx=nginx-light cc=gcc make=make
+have_packages shellcheck=shellcheck nginx=nginx-light c++=build-essential
 
 step() { echo "== $1"; }
 left_out=()

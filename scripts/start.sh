@@ -57,7 +57,7 @@ fi
 
 step 1 "Looking for what is needed"
 have_cargo
-have_packages redis-server=redis-server nginx=nginx-light curl=curl jq=jq cc=gcc make=make setsid=util-linux
+have_packages redis-server=redis-server nginx=nginx-light curl=curl jq=jq c++=build-essential setsid=util-linux
 if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
 fi
