@@ -13,7 +13,7 @@ case "${1:-}" in
 esac
 have_cargo
 have_packages redis-server=redis-server nginx=nginx-light chromium=chromium chromedriver=chromium-driver \
-    curl=curl jq=jq c++=build-essential setsid=util-linux
+    curl=curl jq=jq git=git c++=build-essential setsid=util-linux
 scripts/fetch-frontend.sh
 
 # End-to-end tests start our programs, so all of them are built first.
