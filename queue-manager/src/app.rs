@@ -10,6 +10,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use queue_broker::Broker;
+use queue_protocol::limits;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +135,10 @@ impl App {
         });
         tasks.spawn(self.hub.clone().run(heard));
         let settings = Settings {
-            first: vec![("mode", "fifo".to_owned()), ("running_per_participant", "1".to_owned())],
+            first: vec![
+                ("mode", "fifo".to_owned()),
+                ("running_per_participant", limits::RUNNING_PER_PARTICIPANT.to_string()),
+            ],
             always: self
                 .config
                 .running_per_participant

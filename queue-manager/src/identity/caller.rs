@@ -52,19 +52,22 @@ impl Identity {
         self.passwords.verify(&name, account, password).await
     }
 
-    /// Who sent these headers: a session cookie first, then what `Authorization` says.
+    /// Who sent these headers: what `Authorization` says, else the session cookie.
     ///
     /// # Errors
     /// [`Trouble::NotSignedIn`], [`Trouble::WrongPassword`], [`Trouble::SlowDown`], or the store's.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Trouble> {
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if let Some(basic) = authorization.and_then(|text| text.strip_prefix("Basic ")) {
+        if let Some(basic) = authorization(headers, "Basic ") {
             let (name, password) = basic_credentials(basic).ok_or(Trouble::NotSignedIn)?;
             return Ok(Caller::of(self.verify(&name, password).await?));
         }
-        let bearer = authorization.and_then(|text| text.strip_prefix("Bearer "));
-        let secret = bearer.or_else(|| self.cookie.read(headers)).ok_or(Trouble::NotSignedIn)?;
+        let secret = self.secret(headers).ok_or(Trouble::NotSignedIn)?;
         self.session(&SecretHash::of(secret)).await?.map(Caller::of).ok_or(Trouble::NotSignedIn)
+    }
+
+    /// The secret of a session: a bearer token, else the cookie.
+    fn secret<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        authorization(headers, "Bearer ").or_else(|| self.cookie.read(headers))
     }
 
     async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, Trouble> {
@@ -83,15 +86,18 @@ impl Identity {
     /// # Errors
     /// The store's: then the session goes on.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Result<(), Trouble> {
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = authorization.and_then(|text| text.strip_prefix("Bearer "));
-        if let Some(secret) = bearer.or_else(|| self.cookie.read(headers)) {
+        if let Some(secret) = self.secret(headers) {
             let secret = SecretHash::of(secret);
             self.broker.end_session(&secret).await?;
             self.sessions.invalidate(&secret);
         }
         Ok(())
     }
+}
+
+/// What follows a scheme (`"Bearer "`) in `Authorization`.
+pub(crate) fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix(scheme)
 }
 
 fn basic_credentials(encoded: &str) -> Option<(String, String)> {
@@ -126,21 +132,5 @@ where
             return Ok(caller.clone());
         }
         Identity::from_ref(state).caller(&parts.headers).await
-    }
-}
-
-/// A caller who is the instructor; anyone else is told that there is nothing here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instructor(pub AccountName);
-
-impl<S> FromRequestParts<S> for Instructor
-where
-    S: Send + Sync,
-    Identity: FromRef<S>,
-{
-    type Rejection = Trouble;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        if caller.role == Role::Instructor { Ok(Self(caller.name)) } else { Err(Trouble::NotFound) }
     }
 }

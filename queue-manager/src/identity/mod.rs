@@ -6,5 +6,5 @@ pub mod cookie;
 pub mod password;
 pub mod sign_in;
 
-pub use caller::{Caller, Instructor};
+pub use caller::Caller;
 pub use password::Passwords;

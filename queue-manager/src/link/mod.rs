@@ -6,7 +6,6 @@ mod session;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State, WebSocketUpgrade};
-use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{get, put};
@@ -15,6 +14,7 @@ use queue_broker::sessions::SecretHash;
 use queue_protocol::{WorkerName, limits};
 
 use crate::app::App;
+use crate::identity::caller::authorization;
 use crate::problem::Trouble;
 
 /// The worker behind a bearer token.
@@ -27,9 +27,7 @@ where
 {
     type Rejection = Trouble;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
-        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let secret =
-            authorization.and_then(|text| text.strip_prefix("Bearer ")).ok_or(Trouble::NotSignedIn)?;
+        let secret = authorization(&parts.headers, "Bearer ").ok_or(Trouble::NotSignedIn)?;
         let worker = Broker::from_ref(state).worker_of_token(&SecretHash::of(secret)).await?;
         worker.map(Self).ok_or(Trouble::NotSignedIn)
     }
