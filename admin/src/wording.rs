@@ -1,6 +1,17 @@
 //! What the pages say: numbers of the queue in sentences.
 
+use queue_protocol::Mode;
 use queue_protocol::api::QueueStatus;
+
+/// How the queue orders turns.
+pub(crate) const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Fifo => "first come, first served",
+        Mode::RoundRobin => "turn by turn",
+        Mode::Fair => "by GPU time used",
+        Mode::Priority => "by lane, turn by turn inside each",
+    }
+}
 
 /// The headline: who waits, what runs.
 #[must_use]
@@ -27,7 +38,8 @@ mod tests {
     #[test]
     fn a_room_without_a_gpu_is_told_so() {
         let mut status = QueueStatus {
-            mode: "fifo".into(),
+            mode: Mode::Fifo,
+            paused: false,
             pending_jobs: 0,
             running_jobs: 0,
             completed_jobs: 0,

@@ -226,17 +226,28 @@ impl Capabilities {
         Ok(Known(known))
     }
 
-    /// The classes of needs that a worker with this `object_info` can run.
+    /// Answers which of these classes of needs a kind of worker can run; nothing before its `object_info` was sent.
     ///
     /// # Errors
     /// The store's.
-    pub async fn runnable(&self, info: &ObjectInfo) -> Result<Vec<NeedsId>, Trouble> {
-        let all = self.broker.needs().await?;
-        Ok(all
-            .into_iter()
-            .filter(|(_, json)| serde_json::from_str(json).is_ok_and(|needs| info.can_run(&needs)))
-            .map(|(id, _)| id)
-            .collect())
+    pub async fn teach(&self, kind: &FileHash, asked: &[(NeedsId, String)]) -> Result<(), Trouble> {
+        let Some(info) = self.get(kind).await?.filter(|_| !asked.is_empty()) else {
+            return Ok(());
+        };
+        let can = |json: &str| serde_json::from_str(json).is_ok_and(|needs| info.can_run(&needs));
+        let lesson: Vec<_> = asked.iter().map(|(needs, json)| (needs.clone(), can(json))).collect();
+        Ok(self.broker.teach(kind, &lesson).await?)
+    }
+
+    /// The same for every kind of worker that is here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn teach_all(&self, needs: &NeedsId, json: &str) -> Result<(), Trouble> {
+        for kind in self.broker.kinds_here().await? {
+            self.teach(&kind, &[(needs.clone(), json.to_owned())]).await?;
+        }
+        Ok(())
     }
 }
 

@@ -27,10 +27,15 @@ pub(crate) enum Interest {
 impl Interest {
     fn matches(&self, signal: &Signal) -> bool {
         match (self, signal) {
-            (_, Signal::Listening) | (Self::Room, Signal::Change { .. }) => true,
+            (_, Signal::Listening)
+            | (Self::Room, Signal::Change { .. })
+            | (Self::Room | Self::Participant(_), Signal::Queue(_)) => true,
             (Self::Participant(me), Signal::Change { change, .. }) => *me == change.participant,
             (Self::Participant(me), Signal::Frame(frame)) => *me == frame.participant,
-            (Self::Worker(me), Signal::Wake(worker) | Signal::Cancel(worker, _)) => me == worker,
+            (
+                Self::Worker(me),
+                Signal::Wake(worker) | Signal::Cancel(worker, _) | Signal::Drain(worker, _),
+            ) => me == worker,
             _ => false,
         }
     }

@@ -49,11 +49,13 @@ async fn look(
     let current = broker.run_id().await?;
     if run_id.as_ref() != Some(&current) {
         broker.open(&settings.first).await?;
-        for (name, value) in &settings.always {
-            broker.set(name, value).await?;
-        }
+        let always: Vec<_> = settings.always.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        broker.configure(None, &always).await?;
         *run_id = Some(current);
     }
+    // Both do a bounded piece of work; the rest is for the next look.
+    broker.age().await?;
+    broker.purge().await?;
     broker.reap().await
 }
 
@@ -62,8 +64,11 @@ fn tell(reaped: &Reaped) {
         Reaped::Moved(gap_ms) => {
             tracing::warn!(gap_ms, "after an outage every lease moved forward by the gap");
         }
-        Reaped::TakenBack(jobs) => {
-            for (job, state) in jobs {
+        Reaped::Did { taken_back, due } => {
+            for job in due {
+                tracing::info!(job.id = %job, "a wait was over");
+            }
+            for (job, state) in taken_back {
                 tracing::warn!(job.id = %job, job.state = %state, "took back a lease that ended");
             }
         }

@@ -92,17 +92,6 @@ impl Broker {
         call.run().await.map(drop)
     }
 
-    /// Writes one setting over whatever it was.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: written or not; write it again.
-    pub async fn set(&self, name: &str, value: &str) -> Result<(), BrokerError> {
-        let mut connection = self.connection.clone();
-        let mut command = redis::cmd("HSET");
-        command.arg(self.keys.settings()).arg(name).arg(value);
-        Ok(command.query_async::<()>(&mut connection).await?)
-    }
-
     /// The id of the Redis process, which changes with every restart of it.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ pub struct StoredJob {
     pub body_hash: FileHash,
     /// Whether the body is in the file store instead of Redis.
     pub body_in_files: bool,
+    /// The job that this one repeats.
+    pub retry_of: Option<JobId>,
+    /// When a delayed cancel takes effect.
+    pub cancel_at: Option<u64>,
     /// When it was stored.
     pub submitted_at: u64,
     /// When its latest attempt began.
@@ -74,6 +78,8 @@ impl StoredJob {
             workflow: Some(text("workflow").to_owned()).filter(|id| !id.is_empty()),
             body_hash: text("body_hash").parse().map_err(|_| bad("body_hash"))?,
             body_in_files: text("body_in") == "files",
+            retry_of: text("retry_of").parse().ok(),
+            cancel_at: time("cancel_at"),
             submitted_at: time("submitted_at").ok_or_else(|| bad("submitted_at"))?,
             started_at: time("started_at"),
             ended_at: time("ended_at"),
@@ -137,16 +143,14 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn outstanding(&self, participant: &AccountName) -> Result<u64, BrokerError> {
         let mut connection = self.connection.clone();
-        let mut pipeline = redis::pipe();
-        for lane in Lane::ALL {
-            pipeline.llen(self.keys.line(lane, participant));
-        }
-        let waiting: Vec<u64> = pipeline.query_async(&mut connection).await?;
-        let leases: Vec<String> =
-            redis::cmd("ZRANGE").arg(self.keys.leases()).arg(0).arg(-1).query_async(&mut connection).await?;
+        let (waiting, leases): (Option<u64>, Vec<String>) = redis::pipe()
+            .hget(self.keys.waiting(participant), "jobs")
+            .zrange(self.keys.leases(), 0, -1)
+            .query_async(&mut connection)
+            .await?;
         let own =
             |member: &&String| member.split_once('/').is_some_and(|(who, _)| who == participant.as_str());
-        Ok(waiting.iter().sum::<u64>() + leases.iter().filter(own).count() as u64)
+        Ok(waiting.unwrap_or_default() + leases.iter().filter(own).count() as u64)
     }
 
     /// Every job that runs and the latest that ended, for the instructor; waiting ones are in the totals.

@@ -1,6 +1,6 @@
 //! Every key that Rust code reads or writes. Scripts make theirs with `key(…)` in `prelude.lua`, by the same names.
 
-use queue_protocol::{AccountName, ClientId, JobId, Lane, WorkerName, Workshop};
+use queue_protocol::{AccountName, ClientId, JobId, WorkerName, Workshop};
 
 /// All keys of one workshop stand under one hash tag, so they live in one slot of a cluster.
 #[derive(Debug, Clone)]
@@ -34,10 +34,6 @@ impl Keys {
 
     pub(crate) fn inputs(&self, id: JobId) -> String {
         format!("{}:inputs:{id}", self.0)
-    }
-
-    pub(crate) fn line(&self, lane: Lane, participant: &AccountName) -> String {
-        format!("{}:line:{}:{participant}", self.0, lane.word())
     }
 
     /// A participant's jobs by time of submission.
@@ -86,8 +82,14 @@ impl Keys {
         self.plain("counts")
     }
 
-    pub(crate) fn needs(&self) -> String {
-        self.plain("needs")
+    /// Worker → kind of all that may claim.
+    pub(crate) fn present(&self) -> String {
+        self.plain("present")
+    }
+
+    /// A participant's waiting jobs and their bytes.
+    pub(crate) fn waiting(&self, participant: &AccountName) -> String {
+        format!("{}:waiting:{participant}", self.0)
     }
 
     pub(crate) fn settings(&self) -> String {

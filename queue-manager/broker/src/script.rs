@@ -1,4 +1,5 @@
-//! The table of scripts: each is the prelude and one file, loaded by hash and loaded again after a Redis restart.
+//! The table of scripts: each is the prelude, the shared parts it names, and one file; loaded by hash, and loaded again
+//! after a Redis restart.
 
 use std::sync::LazyLock;
 
@@ -36,9 +37,29 @@ macro_rules! script {
 }
 pub(crate) use script;
 
+/// What scripts share, in the order in which one part uses another. A script names the parts it needs in a line
+/// `-- With …`; the prelude stands before every one.
+const SHARED: [(&str, &str); 7] = [
+    ("workers", include_str!("transitions/shared/workers.lua")),
+    ("turns", include_str!("transitions/shared/turns.lua")),
+    ("places", include_str!("transitions/shared/places.lua")),
+    ("choose", include_str!("transitions/shared/choose.lua")),
+    ("ordering", include_str!("transitions/shared/ordering.lua")),
+    ("admission", include_str!("transitions/shared/admission.lua")),
+    ("presence", include_str!("transitions/shared/presence.lua")),
+];
+
 #[expect(clippy::disallowed_methods, reason = "this is the script table that the ban points to")]
 pub(crate) fn assemble(body: &str) -> redis::Script {
-    redis::Script::new(&format!("{}\n{body}", include_str!("transitions/prelude.lua")))
+    let with = body.lines().find_map(|line| line.strip_prefix("-- With ")).unwrap_or_default();
+    let mut text = include_str!("transitions/shared/prelude.lua").to_owned();
+    for (name, part) in SHARED {
+        if with.split(' ').any(|needed| needed == name) {
+            text.push('\n');
+            text.push_str(part);
+        }
+    }
+    redis::Script::new(&format!("{text}\n{body}"))
 }
 
 /// A script with its arguments, ready to run.

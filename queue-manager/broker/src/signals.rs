@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use queue_protocol::feed::JobChange;
+use queue_protocol::feed::{JobChange, QueueChange};
 use queue_protocol::link::HeldLease;
 use queue_protocol::{JobId, LeaseToken, Reason, WorkerName};
 use serde::Deserialize;
@@ -26,12 +26,16 @@ pub enum Signal {
         /// Its number in the room's feed.
         room: u64,
     },
+    /// Settings or workers changed.
+    Queue(QueueChange),
     /// A message for a tab.
     Frame(ExecutionFrame),
     /// There may be work for this idle worker.
     Wake(WorkerName),
     /// This worker is to interrupt this job.
     Cancel(WorkerName, HeldLease),
+    /// This worker is to claim nothing more, or may claim again.
+    Drain(WorkerName, bool),
 }
 
 #[derive(Deserialize)]
@@ -52,9 +56,23 @@ struct Announced {
 enum ToWorkers {
     Wake { wake: WorkerName },
     Cancel { cancel: WorkerName, job: JobId, token: String },
+    Drain { drain: WorkerName },
+    Resume { resume: WorkerName },
+    Forget { forget: WorkerName },
+}
+
+#[derive(Deserialize)]
+struct AnnouncedQueue {
+    epoch: String,
+    room: String,
+    queue: String,
 }
 
 fn change(json: &[u8]) -> Option<Signal> {
+    if let Ok(said) = serde_json::from_slice::<AnnouncedQueue>(json) {
+        let n = said.room.parse().ok()?;
+        return Some(Signal::Queue(QueueChange { epoch: said.epoch, n, what: said.queue }));
+    }
     let said: Announced = serde_json::from_slice(json).ok()?;
     Some(Signal::Change {
         room: said.room.parse().ok()?,
@@ -74,6 +92,9 @@ fn change(json: &[u8]) -> Option<Signal> {
 fn to_worker(json: &[u8]) -> Option<Signal> {
     Some(match serde_json::from_slice(json).ok()? {
         ToWorkers::Wake { wake } => Signal::Wake(wake),
+        ToWorkers::Drain { drain } => Signal::Drain(drain, true),
+        ToWorkers::Resume { resume } => Signal::Drain(resume, false),
+        ToWorkers::Forget { forget } => Signal::Drain(forget, true),
         ToWorkers::Cancel { cancel, job, token } => {
             Signal::Cancel(cancel, HeldLease { job, token: LeaseToken(token.parse().ok()?) })
         }

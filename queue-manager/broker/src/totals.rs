@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use queue_protocol::api::QueueStatus;
-use queue_protocol::{AccountName, timings};
+use queue_protocol::{AccountName, Mode, timings};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
+
+/// Counters, (mode, paused), the store's time, workers.
+type TotalsRead = (HashMap<String, i64>, (Option<String>, Option<String>), (u64, u64), u64);
 
 /// Where a feed stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +28,12 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn status(&self) -> Result<QueueStatus, BrokerError> {
         let mut connection = self.connection.clone();
-        let (counts, mode, (seconds, micros), total): (
-            HashMap<String, i64>,
-            Option<String>,
-            (u64, u64),
-            u64,
-        ) = redis::pipe()
+        let (counts, settings, (seconds, micros), total): TotalsRead = redis::pipe()
             .hgetall(self.keys.counts())
-            .hget(self.keys.settings(), "mode")
+            .cmd("HMGET")
+            .arg(self.keys.settings())
+            .arg("mode")
+            .arg("paused")
             .cmd("TIME")
             .zcard(self.keys.workers())
             .query_async(&mut connection)
@@ -47,7 +48,8 @@ impl Broker {
             .await?;
         let count = |state: &str| u64::try_from(counts.get(state).copied().unwrap_or_default()).unwrap_or(0);
         Ok(QueueStatus {
-            mode: mode.unwrap_or_else(|| "fifo".to_owned()),
+            mode: settings.0.and_then(|word| word.parse().ok()).unwrap_or(Mode::Fifo),
+            paused: settings.1.is_some_and(|word| word == "1"),
             pending_jobs: count("pending"),
             running_jobs: count("running"),
             completed_jobs: count("completed"),

@@ -1,22 +1,24 @@
-//! What workers are and which classes of needs exist.
+//! What workers are.
 
 use std::collections::HashMap;
 
-use queue_protocol::{JobId, NeedsId, WorkerName};
+use queue_protocol::{FileHash, JobId, WorkerName};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
 
 impl Broker {
-    /// Every class of needs that any job ever had: id and `{"nodes": […], "models": […]}`.
+    /// What kinds of workers (hashes of their `object_info`) are here and not draining.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
-    pub async fn needs(&self) -> Result<Vec<(NeedsId, String)>, BrokerError> {
+    pub async fn kinds_here(&self) -> Result<Vec<FileHash>, BrokerError> {
         let mut connection = self.connection.clone();
-        let all: HashMap<String, String> =
-            redis::cmd("HGETALL").arg(self.keys.needs()).query_async(&mut connection).await?;
-        Ok(all.into_iter().filter_map(|(id, json)| Some((id.parse().ok()?, json))).collect())
+        let mut kinds: Vec<String> =
+            redis::cmd("HVALS").arg(self.keys.present()).query_async(&mut connection).await?;
+        kinds.sort();
+        kinds.dedup();
+        Ok(kinds.iter().filter_map(|kind| kind.parse().ok()).collect())
     }
 
     /// The job that was last lent to a worker and not settled since.

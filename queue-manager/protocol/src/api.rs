@@ -6,6 +6,7 @@ use crate::ids::{AccountName, JobId, WorkerName};
 use crate::job::{JobState, Reason};
 use crate::lane::Lane;
 use crate::link::JobError;
+use crate::mode::Mode;
 
 /// A job as its owner and the instructor see it. Times are ms since 1970 by the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +63,9 @@ pub struct JobList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStatus {
     /// The mode that orders turns.
-    pub mode: String,
+    pub mode: Mode,
+    /// Whether claims stop, but for the instructor's lane.
+    pub paused: bool,
     /// Jobs that wait.
     pub pending_jobs: u64,
     /// Jobs that are lent.

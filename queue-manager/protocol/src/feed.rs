@@ -15,6 +15,8 @@ pub enum FeedMessage {
     Snapshot(Snapshot),
     /// One job changed.
     Job(JobChange),
+    /// Settings or workers changed; in the instructor's feed only.
+    Queue(QueueChange),
     /// The workshop's totals; content-free, so everybody may have them.
     Counts(QueueStatus),
 }
@@ -34,6 +36,17 @@ pub struct Snapshot {
     /// Whether any worker has a simulated ComfyUI, whose pictures nobody should take for real ones.
     #[serde(default)]
     pub simulated: bool,
+}
+
+/// A change that is about no job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueChange {
+    /// Which life of the store the number belongs to.
+    pub epoch: String,
+    /// Grows by one with each change of this feed.
+    pub n: u64,
+    /// `settings` or `workers`.
+    pub what: String,
 }
 
 /// One transition of one job.

@@ -89,12 +89,24 @@ pub enum Reason {
     OnHold,
     /// Pending, and waiting for its next attempt.
     BackingOff,
+    /// Pending, and put aside by its owner or the instructor.
+    Held,
+    /// To be cancelled in some seconds, unless somebody takes that back; a pending job is not claimed meanwhile.
+    Cancelling,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Stopping, Self::WorkerLost, Self::Released, Self::Parked, Self::OnHold, Self::BackingOff];
+    pub const ALL: [Self; 8] = [
+        Self::Stopping,
+        Self::WorkerLost,
+        Self::Released,
+        Self::Parked,
+        Self::OnHold,
+        Self::BackingOff,
+        Self::Held,
+        Self::Cancelling,
+    ];
 
     /// The word that Redis, the API and the pages use.
     #[must_use]
@@ -106,6 +118,8 @@ impl Reason {
             Self::Parked => "parked",
             Self::OnHold => "on_hold",
             Self::BackingOff => "backing_off",
+            Self::Held => "held",
+            Self::Cancelling => "cancelling",
         }
     }
 

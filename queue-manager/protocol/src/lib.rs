@@ -8,9 +8,11 @@ pub mod job;
 pub mod lane;
 pub mod limits;
 pub mod link;
+pub mod mode;
 pub mod timings;
 
 pub use ids::{AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, WorkerName, Workshop};
 pub use job::{FailureKind, JobState, Reason};
 pub use lane::Lane;
+pub use mode::Mode;
 pub use timings::Timings;

@@ -18,10 +18,16 @@ pub const NODES: usize = 5_000;
 pub const INPUTS: usize = 500;
 /// Waiting jobs of one participant.
 pub const WAITING_PER_PARTICIPANT: u32 = 100;
+/// Bytes of one participant's waiting workflows, as submitted.
+pub const BYTES_PER_PARTICIPANT: u64 = 64 * 1024 * 1024;
 /// Running jobs of one participant.
 pub const RUNNING_PER_PARTICIPANT: u32 = 1;
 /// Waiting jobs of the workshop.
 pub const WAITING: u32 = 10_000;
+/// Bytes of all waiting workflows, as submitted.
+pub const WAITING_BYTES: u64 = 1024 * 1024 * 1024;
+/// Records of ended jobs that are kept.
+pub const ENDED: u32 = 10_000;
 /// A message of ComfyUI or a result larger than this is cut down by the worker, so that it fits [`LINK_FRAME`].
 pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).

@@ -26,6 +26,10 @@ pub const SESSION_CACHE: Duration = Duration::from_secs(1);
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// Shortest time between two previews of one job on the worker link.
 pub const PREVIEW_EVERY: Duration = Duration::from_millis(500);
+/// How long a job waits in a lane before it moves up one, in priority mode.
+pub const AGEING: Duration = Duration::from_secs(15 * 60);
+/// How long the record of an ended job is kept.
+pub const KEEP_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Deliveries that took down their worker before the job is parked.
 pub const CRASHES_BEFORE_PARKED: u32 = 3;
 

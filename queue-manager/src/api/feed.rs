@@ -60,11 +60,15 @@ impl Feed {
     }
 
     fn change(&self, signal: &Signal) -> Option<FeedMessage> {
-        let Signal::Change { change, room } = signal else {
-            return None;
-        };
-        let n = if self.caller.role == Role::Instructor { *room } else { change.n };
-        Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
+        let whole_room = self.caller.role == Role::Instructor;
+        match signal {
+            Signal::Change { change, room } => {
+                let n = if whole_room { *room } else { change.n };
+                Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
+            }
+            Signal::Queue(change) if whole_room => Some(FeedMessage::Queue(change.clone())),
+            _ => None,
+        }
     }
 
     /// The next signal; `None` when the feed is over. Safe to drop while waiting.
@@ -90,16 +94,17 @@ impl Feed {
     /// be dropped midway: what was heard would be lost.
     async fn about(&mut self, signal: Arc<Signal>) -> Option<Vec<FeedMessage>> {
         let mut messages = Vec::new();
-        let mut fresh = false;
+        let (mut fresh, mut changed) = (false, false);
         let rest: Vec<_> = std::iter::from_fn(|| self.ear.ready()).collect();
         for signal in std::iter::once(signal).chain(rest) {
             fresh |= *signal == Signal::Listening;
+            changed |= matches!(*signal, Signal::Queue(_));
             messages.extend(self.change(&signal));
         }
         if fresh {
             return self.snapshot().await.map(|snapshot| vec![snapshot]).ok();
         }
-        if !messages.is_empty() {
+        if changed || !messages.is_empty() {
             messages.extend(self.broker.status().await.ok().map(FeedMessage::Counts));
         }
         Some(messages)
@@ -134,6 +139,7 @@ fn as_event(message: &FeedMessage) -> Option<Event> {
     let (name, id) = match message {
         FeedMessage::Snapshot(snapshot) => ("snapshot", Some(snapshot.n)),
         FeedMessage::Job(change) => ("job", Some(change.n)),
+        FeedMessage::Queue(change) => ("queue", Some(change.n)),
         FeedMessage::Counts(_) => ("counts", None),
     };
     let event = Event::default().event(name).json_data(message).ok()?;

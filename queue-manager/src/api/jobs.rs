@@ -1,6 +1,8 @@
 //! `GET /api/v1/jobs`, `GET /api/v1/jobs/{id}`, `DELETE /api/v1/jobs/{id}`: one's own jobs; anyone's for the
 //! instructor by id.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use queue_broker::Broker;
@@ -68,9 +70,10 @@ pub(crate) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<CancelAnswer>, Trouble> {
     let owner = (caller.role != Role::Instructor).then_some(&caller.name);
-    let outcome = match broker.cancel(id.parse()?, owner).await? {
+    let outcome = match broker.cancel(id.parse()?, owner, Duration::ZERO).await? {
         Cancelled::Cancelled => "cancelled".to_owned(),
         Cancelled::Stopping => "stopping".to_owned(),
+        Cancelled::Delayed => "delayed".to_owned(),
         Cancelled::Ended(state) => state.to_string(),
         Cancelled::Unknown => return Err(Trouble::NotFound),
     };

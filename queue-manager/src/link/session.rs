@@ -11,14 +11,13 @@ use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
 use queue_protocol::link::{FromWorker, HeldLease, Hello, Offer, Renew, ToWorker, Welcome};
-use queue_protocol::{JobId, WorkerName, frame, limits, timings};
+use queue_protocol::{JobId, NeedsId, WorkerName, frame, limits, timings};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::events::{self, Audience};
 use crate::app::App;
 use crate::hub::{Ear, Interest};
-use crate::problem::Trouble;
 
 /// Why a conversation ended. The worker's leases run on, whatever it was.
 #[derive(Debug, Error)]
@@ -79,7 +78,8 @@ impl Session {
         Ok(session)
     }
 
-    async fn greet(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+    /// Says in the store what this worker is, and answers what nobody has told about its kind.
+    async fn describe(&self) {
         let fields = [
             ("version", self.hello.version.clone()),
             ("gpu", self.hello.gpu.clone()),
@@ -87,7 +87,20 @@ impl Session {
             ("comfyui_version", self.hello.comfyui_version.clone()),
             ("object_info", self.hello.object_info.to_string()),
         ];
-        self.note(self.app.broker.attend(&self.worker, &fields).await);
+        if let Some(asked) = self.note(self.app.broker.attend(&self.worker, &fields).await) {
+            self.teach(&asked).await;
+        }
+    }
+
+    /// Before its `object_info` has come, nothing: the claim will ask again.
+    async fn teach(&self, asked: &[(NeedsId, String)]) {
+        if let Err(error) = self.app.capabilities.teach(&self.hello.object_info, asked).await {
+            tracing::warn!(worker.id = %self.worker, %error, "cannot tell what a worker can run");
+        }
+    }
+
+    async fn greet(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+        self.describe().await;
         let known = self.app.capabilities.get(&self.hello.object_info).await;
         let welcome = Welcome {
             worker: self.worker.clone(),
@@ -257,6 +270,11 @@ impl Session {
         match &**signal {
             Signal::Wake(_) | Signal::Listening => self.claim(socket, Forgotten::No).await,
             Signal::Cancel(_, lease) => say(socket, &ToWorker::Cancel(*lease)).await,
+            Signal::Drain(_, true) => say(socket, &ToWorker::Drain).await,
+            Signal::Drain(_, false) => {
+                self.describe().await;
+                self.claim(socket, Forgotten::No).await
+            }
             _ => Ok(()),
         }
     }
@@ -266,16 +284,12 @@ impl Session {
         if !self.ready {
             return Ok(());
         }
-        let can_run = match self.runnable().await {
-            Ok(Some(can_run)) => can_run,
-            // The worker is still sending what it can run; the next sweep claims.
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tracing::warn!(worker.id = %self.worker, %error, "cannot tell what a worker can run");
-                return Ok(());
-            }
-        };
-        let claimed = self.app.broker.claim(&self.worker, self.app.config.lease(), &can_run, forgotten).await;
+        let broker = &self.app.broker;
+        let mut claimed = broker.claim(&self.worker, self.app.config.lease(), forgotten).await;
+        if let Ok(Claimed::Ask(asked)) = &claimed {
+            self.teach(asked).await;
+            claimed = broker.claim(&self.worker, self.app.config.lease(), forgotten).await;
+        }
         match self.note(claimed) {
             Some(Claimed::Lent(lent)) => {
                 let lease = HeldLease { job: lent.job, token: lent.token };
@@ -295,14 +309,8 @@ impl Session {
                 say(socket, &ToWorker::Job(Box::new(offer))).await
             }
             Some(Claimed::Draining) => say(socket, &ToWorker::Drain).await,
-            Some(Claimed::Idle) | None => Ok(()),
-        }
-    }
-
-    async fn runnable(&self) -> Result<Option<Vec<queue_protocol::NeedsId>>, Trouble> {
-        match self.app.capabilities.get(&self.hello.object_info).await? {
-            Some(info) => Ok(Some(self.app.capabilities.runnable(&info).await?)),
-            None => Ok(None),
+            // What could not be taught, because the worker is still sending its object_info, the next sweep asks again.
+            Some(Claimed::Idle | Claimed::Ask(_)) | None => Ok(()),
         }
     }
 }

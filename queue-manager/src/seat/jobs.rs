@@ -1,6 +1,8 @@
 //! `api/jobs`: one's own jobs as the newer frontends list them. The frontend checks every field, and one wrong field
 //! empties its whole list.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -158,7 +160,7 @@ pub(super) async fn one(
 }
 
 async fn stop(broker: &Broker, caller: &Caller, id: JobId) -> Result<bool, Trouble> {
-    let outcome = broker.cancel(id, Some(&caller.name)).await?;
+    let outcome = broker.cancel(id, Some(&caller.name), Duration::ZERO).await?;
     Ok(matches!(outcome, Cancelled::Cancelled | Cancelled::Stopping))
 }
 

@@ -1,5 +1,7 @@
 //! `prompt` (GET), `queue`, `interrupt`: one's own line, and nobody else's.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -71,7 +73,7 @@ pub(super) async fn change(
     }
     for id in ids {
         if broker.job(id).await?.is_some_and(|job| job.state == JobState::Pending) {
-            broker.cancel(id, Some(&caller.name)).await?;
+            broker.cancel(id, Some(&caller.name), Duration::ZERO).await?;
         }
     }
     Ok(())
@@ -92,7 +94,7 @@ pub(super) async fn interrupt(
     for job in outstanding(&broker, &caller.name).await? {
         let named = interrupt.prompt_id.as_ref().is_none_or(|id| *id == job.id.to_string());
         if named && job.state == JobState::Running {
-            broker.cancel(job.id, Some(&caller.name)).await?;
+            broker.cancel(job.id, Some(&caller.name), Duration::ZERO).await?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! From a checked body to a stored job: the one way in, for tabs and for the API.
 
 use queue_broker::Broker;
-use queue_broker::transitions::submit::{Body, Submission, Submitted};
+use queue_broker::transitions::submit::{Body, Full, Submission, Submitted};
 use queue_protocol::link::BoundInput;
 use queue_protocol::{AccountName, FileHash, JobId, Lane, limits};
 use sha2::{Digest, Sha256};
@@ -73,6 +73,12 @@ impl Door {
                 inputs: &inputs,
             })
             .await?;
+        if let Submitted::Accepted { untaught: true, .. } = submitted {
+            // The job is stored either way; a claim asks as well.
+            if let Err(error) = self.capabilities.teach_all(&needs.id, &needs.json).await {
+                tracing::warn!(job.id = %request.id, %error, "cannot tell yet who can run a job");
+            }
+        }
         answer(request.id, submitted)
     }
 
@@ -117,14 +123,23 @@ fn names_a_workers_folder(text: &str) -> bool {
 
 fn answer(id: JobId, submitted: Submitted) -> Result<Accepted, Trouble> {
     match submitted {
-        Submitted::Accepted(number) => Ok(Accepted { id, number, repeated: false }),
+        Submitted::Accepted { number, .. } => Ok(Accepted { id, number, repeated: false }),
         Submitted::Repeated(_) => Ok(Accepted { id, number: 0, repeated: true }),
         Submitted::Conflict => Err(Trouble::IdTaken),
-        Submitted::FullParticipant(waiting) => Err(Trouble::LineFull(format!(
-            "You already have {waiting} jobs waiting, which is the limit. Cancel some or wait."
-        ))),
-        Submitted::FullWorkshop(waiting) => Err(Trouble::LineFull(format!(
-            "{waiting} jobs are waiting in this workshop, which is the limit. Try again later."
-        ))),
+        Submitted::Full(full) => Err(no_room(full)),
     }
+}
+
+/// A full line in words, for whoever submits or retries.
+pub fn no_room(full: Full) -> Trouble {
+    let what = if full.bytes {
+        format!("{} MB of workflows", full.used.div_ceil(1_000_000))
+    } else {
+        format!("{} jobs", full.used)
+    };
+    Trouble::LineFull(if full.own {
+        format!("You already have {what} waiting, which is the limit. Cancel some or wait.")
+    } else {
+        format!("{what} are waiting in this workshop, which is the limit. Try again later.")
+    })
 }

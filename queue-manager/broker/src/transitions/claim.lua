@@ -1,10 +1,10 @@
 -- Lends the next job to a worker, with a lease and a token that is larger than any before.
+-- With workers turns places choose
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] lease ms
 -- ARGV[4] '1' when the worker does not know of a job it holds
 -- ARGV[5] crash deliveries before a job is parked   ARGV[6] result of a parked job as JSON
--- ARGV[7..] needs ids this worker can run
--- Answers lent id participant token attempts body inputs | draining | idle
+-- Answers lent id participant token attempts body inputs | ask needs json … | draining | idle
 
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local me = key('worker', worker)
@@ -19,7 +19,8 @@ end
 -- The answer to an earlier claim was lost, or the worker restarted: the same lease again, with the same token. A worker
 -- that does not know of it was taken down by it, for all we can tell; a supervisor that restarts it at once must not
 -- keep such a job going for ever.
-local held = redis.call('HGET', me, 'job')
+local mine = redis.call('HMGET', me, 'job', 'draining', 'object_info')
+local held = mine[1]
 if held then
   local job = read_job(held)
   if job and job.state == 'running' and job.worker == worker then
@@ -31,44 +32,40 @@ if held then
   end
   redis.call('HDEL', me, 'job')
 end
-if redis.call('HGET', me, 'draining') == '1' then return { 'draining' } end
+if mine[2] == '1' then return { 'draining' } end
 
-redis.call('DEL', key('runs', worker))
-for i = 7, #ARGV do
-  redis.call('SADD', key('runs', worker), ARGV[i])
-  redis.call('SADD', key('runners', ARGV[i]), worker)
-end
-
-local paused = setting('paused', '0') == '1'
-local best
-for _, group in ipairs(FIFO_GROUPS) do
-  for _, lane in ipairs(group) do
-    for i = 7, #ARGV do
-      local first = redis.call('ZRANGE', key('turns', lane, ARGV[i]), 0, 0, 'WITHSCORES')
-      local score = tonumber(first[2])
-      if score and not (paused and lane ~= 'instructor') and (not best or score < best.score) then
-        best = { lane = lane, participant = first[1], score = score }
-      end
-    end
-  end
-  if best then break end
-end
+local best, unknown = choose(worker, mine[3] or '')
+if not best and #unknown > 0 then return { 'ask', unpack(unknown) } end
 if not best then
   redis.call('ZADD', key('idle'), now, worker)
   return { 'idle' }
 end
 
-local id = redis.call('LPOP', key('line', best.lane, best.participant))
+local head = head_of(best.group, best.participant)
+local id, line = head.id, key('line', head.lane, best.participant)
+redis.call('LPOP', line)
+if redis.call('EXISTS', line) == 0 then redis.call('SREM', key('lines'), head.lane .. '/' .. best.participant) end
+strike(best.group, best.participant, best)
+
 local job = read_job(id)
 local token = whole(math.max(tonumber(redis.call('GET', key('tokens')) or '0') + 1, now))
 redis.call('SET', key('tokens'), token)
+local cost = cost_of(best.needs)
+if mode() ~= 'fifo' then
+  note_served(best.group, mine[3], best.tag)
+  local from = math.max(debt(best.group, best.participant), best.tag)
+  if mode() ~= 'fair' then from = math.max(from, served(best.group, best.needs)) end
+  set_debt(best.group, best.participant, from + cost)
+end
+job.worker = worker
 redis.call('HSET', key('job', id), 'state', 'running', 'reason', '', 'token', token, 'worker', worker,
-  'started_at', whole(now))
+  'started_at', whole(now), 'turn', table.concat({ generation(), best.group.name, whole(best.tag),
+  whole(best.joined), whole(cost) }, ' '))
 local attempts = whole(redis.call('HINCRBY', key('job', id), 'attempts', 1))
 redis.call('HSET', me, 'job', id)
-redis.call('SET', key('last', best.participant), whole(best.score))
-count('pending', 'running')
+redis.call('HDEL', key('avoid'), id)
+count('pending', 'running', job)
 local answer = lent(id, job, token, attempts)
-index_lines(best.participant)
-announce(id, best.participant, 'running', '', worker, job.client)
+arrange(best.participant)
+announce(id, job, 'running', '')
 return answer

@@ -6,6 +6,7 @@ use queue_protocol::link::BoundInput;
 use queue_protocol::{AccountName, JobId, LeaseToken, NeedsId, WorkerName, timings};
 
 use super::reap::parked_result;
+use super::teach::asked;
 use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::{compressed, script::script};
@@ -15,6 +16,8 @@ use crate::{compressed, script::script};
 pub enum Claimed {
     /// A job, lent.
     Lent(Box<Lent>),
+    /// Nothing can be decided before this worker's kind has been taught about these needs; nothing was lent.
+    Ask(Vec<(NeedsId, String)>),
     /// Nothing this worker may run; it stands in the idle list and will be woken.
     Idle,
     /// The worker is draining and gets nothing more.
@@ -48,7 +51,7 @@ pub struct Lent {
 }
 
 impl Broker {
-    /// Lends the next job whose needs are among `can_run`. A worker that still holds a job gets that one again, with
+    /// Lends the next job that this worker's kind can run. A worker that still holds a job gets that one again, with
     /// the same token: its answer was lost, or the worker restarted.
     ///
     /// # Errors
@@ -57,18 +60,15 @@ impl Broker {
         &self,
         worker: &WorkerName,
         lease: Duration,
-        can_run: &[NeedsId],
         forgotten: Forgotten,
     ) -> Result<Claimed, BrokerError> {
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let mut call = script!("claim").call(self).arg(worker.as_str()).arg(lease_ms);
         call = call.arg(if forgotten == Forgotten::Yes { "1" } else { "" });
         call = call.arg(timings::CRASHES_BEFORE_PARKED).arg(parked_result()?);
-        for needs in can_run {
-            call = call.arg(needs.as_str());
-        }
         let reply = call.run().await?;
         match reply.word() {
+            "ask" => return asked(&reply).map(Claimed::Ask),
             "idle" => return Ok(Claimed::Idle),
             "draining" => return Ok(Claimed::Draining),
             "lent" => {}

@@ -1,12 +1,19 @@
-//! Every transition: one Lua file, one wrapper beside it.
+//! Every transition: one Lua file, and a wrapper beside it that turns its words into types.
 
 pub mod attend;
 pub mod cancel;
 pub mod claim;
+pub mod configure;
+pub mod drain;
 pub mod fail;
 pub mod finish;
+pub mod housekeeping;
+pub mod peek;
 pub mod position;
 pub mod reap;
 pub mod release;
 pub mod renew;
+pub mod retry;
+pub mod steer;
 pub mod submit;
+pub mod teach;

@@ -1,4 +1,4 @@
-//! Position: how many jobs start before this one.
+//! Position: how many jobs start before this one, if nothing changed from now on.
 
 use queue_protocol::JobId;
 

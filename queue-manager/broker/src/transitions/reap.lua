@@ -1,35 +1,61 @@
--- Takes back leases that ended. After an outage it first moves every lease forward by the gap, once, so that healthy
--- workers keep what they hold.
+-- Takes back leases that ended, and does what is due: next attempts, delayed cancels, workers that are gone. After an
+-- outage it first moves every lease forward by the gap, once, so that healthy workers keep what they hold.
+-- With workers turns places presence
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] gap in ms that counts as an outage
 -- ARGV[3] crash deliveries before a job is parked   ARGV[4] result of a parked job as JSON
--- Answers moved gap | reaped id fate id fate …  (fate: pending, failed or cancelled)
+-- Answers moved gap | reaped (how many leases) id fate id fate … (fate: pending, failed or cancelled) due ids …
 
 local last = tonumber(redis.call('GET', key('reaped')) or whole(now))
 redis.call('SET', key('reaped'), whole(now))
 local gap = now - last
 if gap > tonumber(ARGV[2]) then
-  for _, member in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-    redis.call('ZINCRBY', key('leases'), whole(gap), member)
+  for _, member_of in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+    redis.call('ZINCRBY', key('leases'), whole(gap), member_of)
   end
+  for worker in pairs(workers_here()) do redis.call('ZINCRBY', key('workers'), whole(gap), worker) end
   return { 'moved', whole(gap) }
 end
 
-local answer = { 'reaped' }
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', whole(now), 'LIMIT', 0, 50)) do
-  local id = member:match('/(.+)$')
-  local job = read_job(id)
-  local fate = 'pending'
-  if job.reason == 'stopping' then
-    fate = 'cancelled'
-    settle(id, job, fate, '', '{}')
-  elseif redis.call('HINCRBY', key('job', id), 'crashes', 1) >= tonumber(ARGV[3]) then
-    fate = 'failed'
-    settle(id, job, fate, 'parked', ARGV[4])
-  else
-    give_back(id, job, 'worker_lost')
-  end
+local answer = { 'reaped', '0' }
+local function tell(id, fate)
   answer[#answer + 1] = id
   answer[#answer + 1] = fate
 end
+for _, member_of in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', whole(now), 'LIMIT', 0, 50)) do
+  local id = member_of:match('/(.+)$')
+  local job = read_job(id)
+  if job.reason == 'stopping' then
+    settle(id, job, 'cancelled', '', '{}')
+    tell(id, 'cancelled')
+  elseif redis.call('HINCRBY', key('job', id), 'crashes', 1) >= tonumber(ARGV[3]) then
+    settle(id, job, 'failed', 'parked', ARGV[4])
+    tell(id, 'failed')
+  else
+    avoid(id, job.worker)
+    give_back(id, job, 'worker_lost')
+    tell(id, 'pending')
+  end
+end
+answer[2] = whole((#answer - 2) / 2)
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('later'), '-inf', whole(now), 'LIMIT', 0, 50)) do
+  local job = read_job(id)
+  answer[#answer + 1] = id
+  if job.state == 'running' then
+    redis.call('ZREM', key('later'), id)
+    stop(id, job)
+  elseif job.reason == 'cancelling' then
+    settle(id, job, 'cancelled', '', '{}')
+  else
+    lift(id, job)
+    queue_up(id, job, '', turn_of(job))
+  end
+end
+
+local gone = {}
+for worker in pairs(workers_here()) do
+  if tonumber(redis.call('ZSCORE', key('workers'), worker) or '0') < now - 60000 then gone[#gone + 1] = worker end
+end
+if #gone > 0 then go(gone) end
 return answer

@@ -13,8 +13,13 @@ use crate::script::script;
 pub enum Reaped {
     /// There had been an outage: every lease moved forward by this many ms, nothing was taken back.
     Moved(u64),
-    /// These jobs were taken back, with the state each is in now. At most 50 at a time.
-    TakenBack(Vec<(JobId, JobState)>),
+    /// At most 50 of each at a time.
+    Did {
+        /// Jobs whose lease ended, with the state each is in now.
+        taken_back: Vec<(JobId, JobState)>,
+        /// Jobs whose wait for the next attempt or for a delayed cancel is over.
+        due: Vec<JobId>,
+    },
 }
 
 /// What a parked job leaves: the reason, in words for its owner.
@@ -44,11 +49,14 @@ impl Broker {
             .await?;
         match reply.word() {
             "moved" => Ok(Reaped::Moved(reply.parse(1)?)),
-            "reaped" => (1..reply.len())
-                .step_by(2)
-                .map(|at| Ok((reply.parse(at)?, reply.parse(at + 1)?)))
-                .collect::<Result<_, _>>()
-                .map(Reaped::TakenBack),
+            "reaped" => {
+                let dues = 2 + 2 * reply.parse::<usize>(1)?;
+                let taken_back = (2..dues).step_by(2).map(|at| Ok((reply.parse(at)?, reply.parse(at + 1)?)));
+                Ok(Reaped::Did {
+                    taken_back: taken_back.collect::<Result<_, BrokerError>>()?,
+                    due: (dues..reply.len()).map(|at| reply.parse(at)).collect::<Result<_, _>>()?,
+                })
+            }
             _ => Err(reply.unexpected()),
         }
     }

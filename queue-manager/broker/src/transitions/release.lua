@@ -1,4 +1,5 @@
 -- A worker gives a job back unharmed: to the head of its line, and no attempt counts against it.
+-- With workers turns places
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] job id   ARGV[4] token
 -- Answers released | settled state | lost

@@ -5,6 +5,7 @@ use queue_protocol::{AccountName, ClientId, FileHash, JobId, JobState, Lane, Nee
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
+use crate::reply::Reply;
 use crate::{compressed, script::script};
 
 /// Everything the queue keeps of a job.
@@ -53,17 +54,49 @@ pub enum Body<'a> {
 /// How a submit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
-    /// Stored. The number is the arrival number in the workshop.
-    Accepted(u64),
+    /// Stored.
+    Accepted {
+        /// The arrival number in the workshop.
+        number: u64,
+        /// A kind of worker that is here has not been taught about these needs: see [`Broker::teach`].
+        untaught: bool,
+    },
     /// The same job, submitted before: nothing was changed.
     Repeated(JobState),
     /// The id belongs to another body or another participant: nothing was stored.
     Conflict,
-    /// The participant has this many waiting jobs, which is the cap: nothing was stored.
-    FullParticipant(u64),
-    /// The workshop has this many waiting jobs, which is the cap: nothing was stored.
-    FullWorkshop(u64),
+    /// There is no room for it: nothing was stored.
+    Full(Full),
 }
+
+/// Which cap a submit or a retry met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// The participant's own cap, or that of the whole workshop.
+    pub own: bool,
+    /// The cap counts bytes of workflows as submitted, and not jobs.
+    pub bytes: bool,
+    /// What waits already, in jobs or bytes.
+    pub used: u64,
+}
+
+impl Full {
+    pub(super) fn read(reply: &Reply) -> Result<Self, BrokerError> {
+        Ok(Self {
+            own: reply.text(1)? == "participant",
+            bytes: reply.text(2)? == "bytes",
+            used: reply.parse(3)?,
+        })
+    }
+}
+
+/// The caps that hold where nobody has set others.
+pub(super) const USUAL_CAPS: [u64; 4] = [
+    limits::WAITING_PER_PARTICIPANT as u64,
+    limits::BYTES_PER_PARTICIPANT,
+    limits::WAITING as u64,
+    limits::WAITING_BYTES,
+];
 
 impl Broker {
     /// Stores a job, or says why not.
@@ -96,16 +129,16 @@ impl Broker {
             .arg(if submission.front { "1" } else { "" })
             .arg(workflow)
             .arg(inputs)
-            .arg(limits::WAITING_PER_PARTICIPANT)
-            .arg(limits::WAITING)
+            .arg(&USUAL_CAPS)
             .run()
             .await?;
         match reply.word() {
-            "accepted" => Ok(Submitted::Accepted(reply.parse(1)?)),
+            "accepted" => {
+                Ok(Submitted::Accepted { number: reply.parse(1)?, untaught: reply.text(2)? == "1" })
+            }
             "repeated" => Ok(Submitted::Repeated(reply.parse(1)?)),
             "conflict" => Ok(Submitted::Conflict),
-            "full_participant" => Ok(Submitted::FullParticipant(reply.parse(1)?)),
-            "full_workshop" => Ok(Submitted::FullWorkshop(reply.parse(1)?)),
+            "full" => Ok(Submitted::Full(Full::read(&reply)?)),
             _ => Err(reply.unexpected()),
         }
     }

@@ -9,15 +9,15 @@ use queue_protocol::{FailureKind, JobState, Reason};
 use std::time::Duration;
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{LEASE, claim, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{AT_ONCE, LEASE, claim, gpu, held, lent, nothing, person, submit};
 
 #[tokio::test]
 async fn a_waiting_job_is_cancelled_at_once_and_never_claimed() {
     let broker = fresh_workshop().await;
     let ada = person("ada");
     let job = submit(&broker, &ada).await;
-    assert_eq!(broker.cancel(job, Some(&ada)).await.unwrap(), Cancelled::Cancelled);
-    assert_eq!(broker.cancel(job, Some(&ada)).await.unwrap(), Cancelled::Ended(JobState::Cancelled));
+    assert_eq!(broker.cancel(job, Some(&ada), AT_ONCE).await.unwrap(), Cancelled::Cancelled);
+    assert_eq!(broker.cancel(job, Some(&ada), AT_ONCE).await.unwrap(), Cancelled::Ended(JobState::Cancelled));
     assert_eq!(claim(&broker, &gpu("gpu-1")).await, Claimed::Idle);
 }
 
@@ -25,8 +25,8 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_claimed() {
 async fn nobody_cancels_anybody_elses_job() {
     let broker = fresh_workshop().await;
     let job = submit(&broker, &person("ada")).await;
-    assert_eq!(broker.cancel(job, Some(&person("ben"))).await.unwrap(), Cancelled::Unknown);
-    assert_eq!(broker.cancel(job, None).await.unwrap(), Cancelled::Cancelled, "the instructor may");
+    assert_eq!(broker.cancel(job, Some(&person("ben")), AT_ONCE).await.unwrap(), Cancelled::Unknown);
+    assert_eq!(broker.cancel(job, None, AT_ONCE).await.unwrap(), Cancelled::Cancelled, "the instructor may");
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_running_job_is_stopping_until_its_worker_says_so() {
     let ada = person("ada");
     let job = submit(&broker, &ada).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
-    assert_eq!(broker.cancel(job, Some(&ada)).await.unwrap(), Cancelled::Stopping);
+    assert_eq!(broker.cancel(job, Some(&ada), AT_ONCE).await.unwrap(), Cancelled::Stopping);
     let stored = broker.job(job).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.reason), (JobState::Running, Some(Reason::Stopping)));
     assert_eq!(broker.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Stopping);
@@ -50,10 +50,10 @@ async fn a_stopping_job_whose_worker_dies_ends_cancelled_and_does_not_run_again(
     let ada = person("ada");
     let job = submit(&broker, &ada).await;
     lent(&broker, &gpu("gpu-1")).await;
-    broker.cancel(job, Some(&ada)).await.unwrap();
+    broker.cancel(job, Some(&ada), AT_ONCE).await.unwrap();
     let mut taken = Vec::new();
     for second in 0..=LEASE.as_secs() + 1 {
-        if let Reaped::TakenBack(jobs) =
+        if let Reaped::Did { taken_back: jobs, .. } =
             broker.at_clock_offset(Duration::from_secs(second)).reap().await.unwrap()
         {
             taken.extend(jobs);

@@ -6,7 +6,7 @@ use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_protocol::{JobState, Lane, LeaseToken, Reason};
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{LEASE, Submit, claim, gpu, held, lent, needs, nothing, person, submit};
+use crate::workshop::{Submit, claim, claim_as, gpu, held, lent, nothing, person, submit};
 
 #[tokio::test]
 async fn a_claim_lends_the_oldest_job_and_starts_a_lease() {
@@ -37,9 +37,9 @@ async fn a_worker_gets_only_what_it_can_run_and_passes_over_nobody_else() {
     let (ada, ben) = (person("ada"), person("ben"));
     Submit { needs: 2, ..Submit::of(&ada) }.to(&broker).await;
     let plain = submit(&broker, &ben).await;
-    let claimed = broker.claim(&gpu("small"), LEASE, &[needs(1).id], Forgotten::No).await.unwrap();
+    let claimed = claim_as(&broker, &gpu("small"), &[1], Forgotten::No).await;
     assert!(matches!(claimed, Claimed::Lent(lent) if lent.job == plain));
-    let claimed = broker.claim(&gpu("large"), LEASE, &[needs(2).id], Forgotten::No).await.unwrap();
+    let claimed = claim_as(&broker, &gpu("large"), &[2], Forgotten::No).await;
     assert!(matches!(claimed, Claimed::Lent(lent) if lent.participant == ada));
 }
 
@@ -122,7 +122,7 @@ async fn a_job_whose_worker_restarts_under_it_three_times_is_parked_and_the_next
     assert_eq!(lent(&broker, &worker).await.job, poison);
     let mut got = Vec::new();
     for _ in 0..3 {
-        let claimed = broker.claim(&worker, LEASE, &[needs(1).id], Forgotten::Yes).await.unwrap();
+        let claimed = claim_as(&broker, &worker, &[1], Forgotten::Yes).await;
         let Claimed::Lent(lent) = claimed else { panic!("a job") };
         got.push(lent.job);
     }

@@ -23,7 +23,7 @@ async fn reap_until(
     for second in 0..=until.as_secs() {
         let at = broker.at_clock_offset(Duration::from_secs(second));
         match at.reap().await.unwrap() {
-            Reaped::TakenBack(jobs) => taken.extend(jobs),
+            Reaped::Did { taken_back: jobs, .. } => taken.extend(jobs),
             Reaped::Moved(gap) => panic!("no outage of {gap} ms happened"),
         }
     }
@@ -39,7 +39,10 @@ async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
     lent(&broker, &gpu("gpu-1")).await;
     assert_eq!(reap_until(&broker, 29 * SECOND).await, []);
     let later = broker.at_clock_offset(LEASE + SECOND);
-    assert_eq!(later.reap().await.unwrap(), Reaped::TakenBack(vec![(first, JobState::Pending)]));
+    assert_eq!(
+        later.reap().await.unwrap(),
+        Reaped::Did { taken_back: vec![(first, JobState::Pending)], due: vec![] }
+    );
     let job = broker.job(first).await.unwrap().unwrap();
     assert_eq!((job.state, job.reason), (JobState::Pending, Some(Reason::WorkerLost)));
     assert!(!job.shows_files(), "files of the lost attempt vanish");
@@ -60,7 +63,7 @@ async fn a_renewed_lease_goes_on() {
     assert_eq!(later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
     for second in 21..=49 {
         let at = broker.at_clock_offset(second * SECOND);
-        assert_eq!(at.reap().await.unwrap(), Reaped::TakenBack(vec![]));
+        assert_eq!(at.reap().await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
     }
 }
 
@@ -73,7 +76,7 @@ async fn an_outage_of_twice_the_lease_takes_no_job_from_a_healthy_worker() {
     let after = broker.at_clock_offset(2 * LEASE);
     assert!(matches!(after.reap().await.unwrap(), Reaped::Moved(gap) if gap >= 60_000));
     assert_eq!(after.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
-    assert_eq!(after.reap().await.unwrap(), Reaped::TakenBack(vec![]));
+    assert_eq!(after.reap().await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use queue_protocol::JobState;
 use tokio::sync::mpsc;
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{claim, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{AT_ONCE, claim, gpu, held, here, kind, lent, needs, nothing, person, submit};
 
 async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
     let (sender, mut heard) = mpsc::channel(64);
@@ -21,6 +21,7 @@ async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
 #[tokio::test]
 async fn every_transition_is_announced_with_the_next_number() {
     let broker = fresh_workshop().await;
+    here(&broker, &gpu("gpu-1"), &[1, 2, 3]).await;
     let mut heard = listening(&broker).await;
     let job = submit(&broker, &person("ada")).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
@@ -37,10 +38,10 @@ async fn every_transition_is_announced_with_the_next_number() {
     assert_eq!(
         seen,
         [
-            (ada.clone(), 1, 1, JobState::Pending, true),
-            (ada.clone(), 2, 2, JobState::Running, true),
-            (ada, 3, 3, JobState::Completed, true),
-            (ben, 1, 4, JobState::Pending, false),
+            (ada.clone(), 1, 2, JobState::Pending, true),
+            (ada.clone(), 2, 3, JobState::Running, true),
+            (ada, 3, 4, JobState::Completed, true),
+            (ben, 1, 5, JobState::Pending, false),
         ]
     );
 }
@@ -51,6 +52,7 @@ async fn a_submit_wakes_one_idle_worker() {
     let mut heard = listening(&broker).await;
     claim(&broker, &gpu("gpu-1")).await;
     claim(&broker, &gpu("gpu-2")).await;
+    broker.teach(&kind(&[1, 2, 3]), &[(needs(1).id, true)]).await.unwrap();
     submit(&broker, &person("ada")).await;
     let mut woken = Vec::new();
     loop {
@@ -70,7 +72,7 @@ async fn a_cancel_names_the_worker_and_the_claim() {
     submit(&broker, &ada).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
     let mut heard = listening(&broker).await;
-    broker.cancel(claimed.job, Some(&ada)).await.unwrap();
+    broker.cancel(claimed.job, Some(&ada), AT_ONCE).await.unwrap();
     loop {
         if let Signal::Cancel(worker, lease) = heard.recv().await.unwrap() {
             assert_eq!((worker, lease), (gpu("gpu-1"), held(&claimed)));

@@ -7,6 +7,7 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod model;
 mod redis_server;
 mod workshop;
 
@@ -14,7 +15,10 @@ mod cancelling;
 mod claiming;
 mod ending;
 mod histories;
+mod housekeeping;
 mod identity;
 mod leases;
 mod listening;
+mod steering;
 mod submitting;
+mod turns;

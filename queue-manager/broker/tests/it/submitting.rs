@@ -1,6 +1,6 @@
 //! Submit: what is stored, what is refused.
 
-use queue_broker::transitions::submit::Submitted;
+use queue_broker::transitions::submit::{Full, Submitted};
 use queue_protocol::{JobState, Lane, limits};
 
 use crate::redis_server::fresh_workshop;
@@ -11,7 +11,7 @@ async fn a_submitted_job_is_stored_with_the_bytes_that_came() {
     let broker = fresh_workshop().await;
     let ada = person("ada");
     let job = Submit { body: br#"{"prompt": {"1": {}}}"#, ..Submit::of(&ada) };
-    assert_eq!(job.to(&broker).await, Submitted::Accepted(1));
+    assert_eq!(job.to(&broker).await, Submitted::Accepted { number: 1, untaught: false });
     assert_eq!(broker.body(job.id).await.unwrap().unwrap(), job.body);
     let stored = broker.job(job.id).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.participant), (JobState::Pending, ada));
@@ -23,7 +23,7 @@ async fn the_same_submit_again_is_the_same_job() {
     let broker = fresh_workshop().await;
     let ada = person("ada");
     let job = Submit::of(&ada);
-    assert_eq!(job.to(&broker).await, Submitted::Accepted(1));
+    assert_eq!(job.to(&broker).await, Submitted::Accepted { number: 1, untaught: false });
     assert_eq!(job.to(&broker).await, Submitted::Repeated(JobState::Pending));
     assert_eq!(broker.status().await.unwrap().pending_jobs, 1);
 }
@@ -49,7 +49,8 @@ async fn a_full_line_refuses_and_nobody_elses_line_notices() {
         submit(&broker, &ada).await;
     }
     let refused = Submit::of(&ada);
-    let full = Submitted::FullParticipant(u64::from(limits::WAITING_PER_PARTICIPANT));
+    let used = u64::from(limits::WAITING_PER_PARTICIPANT);
+    let full = Submitted::Full(Full { own: true, bytes: false, used });
     assert_eq!(refused.to(&broker).await, full);
     assert!(broker.job(refused.id).await.unwrap().is_none());
     submit(&broker, &ben).await;

@@ -6,9 +6,10 @@ use queue_broker::Broker;
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
 use queue_protocol::link::{HeldLease, JobResult};
-use queue_protocol::{AccountName, JobId, Lane, WorkerName};
+use queue_protocol::{AccountName, FileHash, JobId, Lane, NeedsId, WorkerName};
 
 pub const LEASE: Duration = Duration::from_secs(30);
+pub const AT_ONCE: Duration = Duration::ZERO;
 
 pub fn person(name: &str) -> AccountName {
     name.parse().unwrap()
@@ -60,14 +61,45 @@ impl<'a> Submit<'a> {
 /// Submits one plain job and returns its id.
 pub async fn submit(broker: &Broker, who: &AccountName) -> JobId {
     let job = Submit::of(who);
-    assert!(matches!(job.to(broker).await, Submitted::Accepted(_)));
+    assert!(matches!(job.to(broker).await, Submitted::Accepted { .. }));
     job.id
+}
+
+/// The kind of worker that can run these classes of needs: its hash tells which.
+pub fn kind(classes: &[u8]) -> FileHash {
+    format!("{:064x}", classes.iter().fold(0_u64, |bits, class| bits | 1 << class)).parse().unwrap()
+}
+
+/// Answers what was asked about a kind.
+pub async fn teach(broker: &Broker, classes: &[u8], asked: &[(NeedsId, String)]) {
+    let can = |id: &NeedsId| classes.iter().any(|class| needs(*class).id == *id);
+    let lesson: Vec<_> = asked.iter().map(|(id, _)| (id.clone(), can(id))).collect();
+    if !lesson.is_empty() {
+        broker.teach(&kind(classes), &lesson).await.unwrap();
+    }
+}
+
+/// A worker of that kind is here.
+pub async fn here(broker: &Broker, worker: &WorkerName, classes: &[u8]) {
+    let fields = [("object_info", kind(classes).to_string())];
+    let asked = broker.attend(worker, &fields).await.unwrap();
+    teach(broker, classes, &asked).await;
+}
+
+/// What a worker that can run these classes gets.
+pub async fn claim_as(broker: &Broker, worker: &WorkerName, classes: &[u8], forgotten: Forgotten) -> Claimed {
+    here(broker, worker, classes).await;
+    loop {
+        match broker.claim(worker, LEASE, forgotten).await.unwrap() {
+            Claimed::Ask(asked) => teach(broker, classes, &asked).await,
+            other => return other,
+        }
+    }
 }
 
 /// What a worker that can run classes 1 to 3 gets.
 pub async fn claim(broker: &Broker, worker: &WorkerName) -> Claimed {
-    let can_run = [needs(1).id, needs(2).id, needs(3).id];
-    broker.claim(worker, LEASE, &can_run, Forgotten::No).await.unwrap()
+    claim_as(broker, worker, &[1, 2, 3], Forgotten::No).await
 }
 
 /// The same, where a job must come.

@@ -1,0 +1,28 @@
+-- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is.
+-- With workers turns places admission
+-- KEYS[1] the workshop's hash tag
+-- ARGV[1] clock offset ms   ARGV[2] job id   ARGV[3] owner it must have, '' for the instructor
+-- ARGV[4] id of the new job   ARGV[5..8] usual caps as for submit
+-- Answers accepted seq untaught (as for submit) | repeated state | conflict | full … | not_ended state | unknown
+
+local old, id = ARGV[2], ARGV[4]
+local was = redis.call('HGETALL', key('job', old))
+local fields = {}
+for i = 1, #was, 2 do fields[was[i]] = was[i + 1] end
+if not fields.state or (ARGV[3] ~= '' and fields.participant ~= ARGV[3]) then return { 'unknown' } end
+local known = redis.call('HMGET', key('job', id), 'retry_of', 'state')
+if known[2] then
+  if known[1] == old then return { 'repeated', known[2] } end
+  return { 'conflict' }
+end
+if fields.state == 'pending' or fields.state == 'running' then return { 'not_ended', fields.state } end
+local full = no_room(fields.participant, tonumber(fields.body_bytes), { ARGV[5], ARGV[6], ARGV[7], ARGV[8] })
+if full then return full end
+
+redis.call('COPY', key('body', old), key('body', id))
+redis.call('COPY', key('inputs', old), key('inputs', id))
+local job = { participant = fields.participant, lane = fields.lane, needs = fields.needs, body_bytes = fields.body_bytes,
+  client = fields.client, worker = '' }
+admit(id, job, 'body_hash', fields.body_hash, 'body_in', fields.body_in, 'workflow', fields.workflow or '', 'retry_of', old)
+queued(id, job)
+return { 'accepted', job.seq, untaught(job.needs) }

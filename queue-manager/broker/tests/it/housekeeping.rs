@@ -1,0 +1,120 @@
+//! Ageing, retention, counting from scratch, and positions against what then really happens.
+
+use std::time::Duration;
+
+use queue_protocol::{JobState, Lane, Mode, Reason, timings};
+
+use crate::redis_server::{RedisServer, fresh_workshop};
+use crate::workshop::{AT_ONCE, Submit, gpu, held, lent, nothing, person, submit};
+
+#[tokio::test]
+async fn who_waits_long_moves_up_a_lane_and_never_into_the_instructors() {
+    let broker = fresh_workshop().await;
+    broker.configure(None, &[("mode", "priority")]).await.unwrap();
+    let ada = person("ada");
+    let low = Submit { lane: Lane::Low, ..Submit::of(&ada) };
+    low.to(&broker).await;
+    let mut lanes = Vec::new();
+    for round in 0..4 {
+        let later = broker.at_clock_offset((timings::AGEING + Duration::from_secs(1)) * round);
+        later.age().await.unwrap();
+        lanes.push(broker.job(low.id).await.unwrap().unwrap().lane);
+    }
+    assert_eq!(lanes, [Lane::Low, Lane::Normal, Lane::High, Lane::High]);
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn lanes_are_served_in_order_in_priority_mode_only() {
+    let broker = fresh_workshop().await;
+    let people = ["ada", "ben", "cam", "dot"].map(person);
+    let lanes = [Lane::Low, Lane::Normal, Lane::High, Lane::Instructor];
+    let mut ids = Vec::new();
+    for (who, lane) in people.iter().zip(lanes) {
+        let job = Submit { lane, ..Submit::of(who) };
+        job.to(&broker).await;
+        ids.push(job.id);
+    }
+    assert_eq!(broker.positions(&ids).await.unwrap(), [Some(2), Some(3), Some(4), Some(1)], "fifo");
+    broker.configure(None, &[("mode", "priority")]).await.unwrap();
+    assert_eq!(broker.positions(&ids).await.unwrap(), [Some(4), Some(3), Some(2), Some(1)]);
+    for expected in ids.iter().rev() {
+        assert_eq!(lent(&broker, &gpu(&format!("gpu-{expected}")[..12])).await.job, *expected);
+    }
+}
+
+#[tokio::test]
+async fn records_of_ended_jobs_are_purged_oldest_first_and_totals_stay() {
+    let broker = fresh_workshop().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(submit(&broker, &person("ada")).await);
+        let claimed = lent(&broker, &gpu("gpu-1")).await;
+        broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
+    }
+    let waiting = submit(&broker, &person("ada")).await;
+    broker.configure(None, &[("keep_ended", "2")]).await.unwrap();
+    assert_eq!(broker.purge().await.unwrap(), 3);
+    let left: Vec<_> = broker.jobs(&ids).await.unwrap().into_iter().map(|job| job.id).collect();
+    assert_eq!(left, ids[3..]);
+    assert_eq!(broker.at_clock_offset(timings::KEEP_ENDED + timings::LEASE).purge().await.unwrap(), 2);
+    assert_eq!(broker.status().await.unwrap().completed_jobs, 5);
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(broker.job(waiting).await.unwrap().unwrap().state, JobState::Pending, "never what waits");
+}
+
+#[tokio::test]
+async fn a_recount_names_what_does_not_add_up() {
+    let server = RedisServer::start();
+    let broker = server.workshop().await;
+    submit(&broker, &person("ada")).await;
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+    server.spoil("HINCRBY", ":counts", &["pending", "7"]).await;
+    let complaints = broker.recount().await.unwrap().join("\n");
+    assert!(complaints.contains("the count of pending is off by 7"), "{complaints}");
+}
+
+/// Positions are a promise about turns: if nothing changed, jobs would start in just that order.
+#[tokio::test]
+async fn positions_are_the_order_in_which_jobs_then_start() {
+    for mode in Mode::ALL {
+        let broker = fresh_workshop().await;
+        broker.configure(None, &[("mode", mode.word())]).await.unwrap();
+        let mut ids = Vec::new();
+        for (who, jobs) in [("ada", 7), ("ben", 1), ("cam", 3)] {
+            for _ in 0..jobs {
+                ids.push(submit(&broker, &person(who)).await);
+            }
+        }
+        for who in ["dot", "ben", "ada"] {
+            ids.push(submit(&broker, &person(who)).await);
+            let claimed = lent(&broker, &gpu("gpu-1")).await;
+            ids.retain(|id| *id != claimed.job);
+            broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
+        }
+        // In fair mode a job of a known class costs what the last ones took, which here is next to nothing.
+        let mut expected = ids.clone();
+        let positions = broker.positions(&ids).await.unwrap();
+        expected.sort_by_key(|id| positions[ids.iter().position(|other| other == id).unwrap()]);
+        if mode == Mode::Fair {
+            continue;
+        }
+        let mut started = Vec::new();
+        for _ in 0..ids.len() {
+            let claimed = lent(&broker, &gpu("gpu-1")).await;
+            started.push(claimed.job);
+            broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
+        }
+        assert_eq!(started, expected, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_held_job_is_cancelled_like_any_other() {
+    let broker = fresh_workshop().await;
+    let job = submit(&broker, &person("ada")).await;
+    broker.hold(job, None, true).await.unwrap();
+    assert_eq!(broker.job(job).await.unwrap().unwrap().reason, Some(Reason::Held));
+    broker.cancel(job, None, AT_ONCE).await.unwrap();
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
