@@ -49,7 +49,7 @@ async fn relay(mut socket: WebSocket, mut feed: Feed, shutdown: CancellationToke
         let counts = match message {
             Ok(Some(FeedMessage::Snapshot(snapshot))) => snapshot.counts,
             Ok(Some(FeedMessage::Counts(counts))) => counts,
-            Ok(Some(FeedMessage::Job(_) | FeedMessage::Queue(_))) => continue,
+            Ok(Some(FeedMessage::Job(_) | FeedMessage::Queue(_) | FeedMessage::Message(_))) => continue,
             // The page opens a new one and gets a new snapshot.
             Ok(None) | Err(_) => return,
         };

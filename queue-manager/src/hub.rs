@@ -29,7 +29,9 @@ impl Interest {
         match (self, signal) {
             (_, Signal::Listening)
             | (Self::Room, Signal::Change { .. })
-            | (Self::Room | Self::Participant(_), Signal::Queue(_)) => true,
+            | (Self::Room | Self::Participant(_), Signal::Queue(_))
+            | (Self::Room, Signal::Message(_)) => true,
+            (Self::Participant(me), Signal::Message(said)) => said.to.as_ref().is_none_or(|to| to == me),
             (Self::Participant(me), Signal::Change { change, .. }) => *me == change.participant,
             (Self::Participant(me), Signal::Frame(frame)) => *me == frame.participant,
             (

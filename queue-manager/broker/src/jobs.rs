@@ -137,6 +137,35 @@ impl Broker {
         self.jobs(&ids).await
     }
 
+    /// Jobs below an arrival number, newest first, each with its number; one participant's, or everybody's.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn jobs_before(
+        &self,
+        whose: Option<&AccountName>,
+        before: Option<u64>,
+        at_most: usize,
+    ) -> Result<Vec<(u64, StoredJob)>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let highest = before.map_or_else(|| "+inf".to_owned(), |before| format!("({before}"));
+        let found: Vec<(String, u64)> = redis::cmd("ZREVRANGEBYSCORE")
+            .arg(whose.map_or_else(|| self.keys.all(), |who| self.keys.mine(who)))
+            .arg(highest)
+            .arg("-inf")
+            .arg("WITHSCORES")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(at_most)
+            .query_async(&mut connection)
+            .await?;
+        let numbers: HashMap<JobId, u64> =
+            found.iter().filter_map(|(id, number)| Some((id.parse().ok()?, *number))).collect();
+        let ids: Vec<_> = found.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+        let jobs = self.jobs(&ids).await?;
+        Ok(jobs.into_iter().filter_map(|job| Some((*numbers.get(&job.id)?, job))).collect())
+    }
+
     /// How many jobs of a participant wait or run, without reading one.
     ///
     /// # Errors

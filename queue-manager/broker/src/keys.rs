@@ -36,9 +36,24 @@ impl Keys {
         format!("{}:inputs:{id}", self.0)
     }
 
-    /// A participant's jobs by time of submission.
+    /// A participant's jobs by arrival number.
     pub(crate) fn mine(&self, participant: &AccountName) -> String {
         format!("{}:mine:{participant}", self.0)
+    }
+
+    /// All jobs by arrival number.
+    pub(crate) fn all(&self) -> String {
+        self.plain("all")
+    }
+
+    /// `audit` or `messages`.
+    pub(crate) fn journal(&self, name: &str) -> String {
+        self.plain(name)
+    }
+
+    /// A participant's own caps.
+    pub(crate) fn caps(&self, participant: &AccountName) -> String {
+        format!("{}:caps:{participant}", self.0)
     }
 
     pub(crate) fn hidden(&self, participant: &AccountName) -> String {

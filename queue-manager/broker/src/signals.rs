@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use queue_protocol::api::Message;
 use queue_protocol::feed::{JobChange, QueueChange};
 use queue_protocol::link::HeldLease;
 use queue_protocol::{JobId, LeaseToken, Reason, WorkerName};
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::frames::ExecutionFrame;
+use crate::transitions::record::StoredMessage;
 
 /// One thing heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum Signal {
     },
     /// Settings or workers changed.
     Queue(QueueChange),
+    /// The instructor said something.
+    Message(Message),
     /// A message for a tab.
     Frame(ExecutionFrame),
     /// There may be work for this idle worker.
@@ -68,7 +72,19 @@ struct AnnouncedQueue {
     queue: String,
 }
 
+#[derive(Deserialize)]
+struct AnnouncedMessage {
+    message: String,
+    id: String,
+    at: String,
+}
+
 fn change(json: &[u8]) -> Option<Signal> {
+    if let Ok(said) = serde_json::from_slice::<AnnouncedMessage>(json) {
+        let StoredMessage { to, text } = serde_json::from_str(&said.message).ok()?;
+        let (id, at) = (said.id.parse().ok()?, said.at.parse().ok()?);
+        return Some(Signal::Message(Message { id, at, to, text }));
+    }
     if let Ok(said) = serde_json::from_slice::<AnnouncedQueue>(json) {
         let n = said.room.parse().ok()?;
         return Some(Signal::Queue(QueueChange { epoch: said.epoch, n, what: said.queue }));

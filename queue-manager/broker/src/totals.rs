@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use queue_protocol::api::QueueStatus;
-use queue_protocol::{AccountName, Mode, timings};
+use queue_protocol::api::{Caps, QueueStatus};
+use queue_protocol::{AccountName, Mode, limits, timings};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
@@ -57,6 +57,29 @@ impl Broker {
             total_workers: total,
             active_workers: active,
             queue_depth: count("pending") + count("running"),
+        })
+    }
+
+    /// The caps that hold: those somebody set for the workshop or for one participant, else the usual ones.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn caps(&self, whose: Option<&AccountName>) -> Result<Caps, BrokerError> {
+        let mut connection = self.connection.clone();
+        let mut pipeline = redis::pipe();
+        pipeline.hgetall(self.keys.settings());
+        if let Some(who) = whose {
+            pipeline.hgetall(self.keys.caps(who));
+        }
+        let set: Vec<HashMap<String, String>> = pipeline.query_async(&mut connection).await?;
+        let set = |name: &str| set.iter().rev().find_map(|set| set.get(name)?.parse::<u64>().ok());
+        let small = |name, usual: u32| Some(set(name).and_then(|n| u32::try_from(n).ok()).unwrap_or(usual));
+        Ok(Caps {
+            waiting_per_participant: small("waiting_per_participant", limits::WAITING_PER_PARTICIPANT),
+            bytes_per_participant: set("bytes_per_participant").or(Some(limits::BYTES_PER_PARTICIPANT)),
+            running_per_participant: small("running_per_participant", limits::RUNNING_PER_PARTICIPANT),
+            waiting: small("waiting", limits::WAITING),
+            bytes: set("bytes").or(Some(limits::WAITING_BYTES)),
         })
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use queue_protocol::{FileHash, JobId, WorkerName};
+use queue_protocol::api::Worker;
+use queue_protocol::{FileHash, JobId, WorkerName, timings};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
@@ -40,6 +41,44 @@ impl Broker {
         let simulated = |version: &String| version.ends_with("-simulated");
         let workers = self.workers().await?;
         Ok(workers.iter().filter_map(|(_, fields)| fields.get("comfyui_version")).any(simulated))
+    }
+
+    /// Every worker, most recently heard of first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn worker_list(&self) -> Result<Vec<Worker>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (seen, (seconds, micros)): (HashMap<String, f64>, (u64, u64)) = redis::pipe()
+            .cmd("ZRANGE")
+            .arg(self.keys.workers())
+            .arg(0)
+            .arg(-1)
+            .arg("WITHSCORES")
+            .cmd("TIME")
+            .query_async(&mut connection)
+            .await?;
+        let now = seconds * 1_000 + micros / 1_000;
+        let lease = u64::try_from(timings::LEASE.as_millis()).unwrap_or(u64::MAX);
+        let workers = self.workers().await?.into_iter().map(|(name, fields)| {
+            let text = |field: &str| fields.get(field).cloned().unwrap_or_default();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ms since 1970")]
+            let seen_at = seen.get(name.as_str()).copied().unwrap_or_default() as u64;
+            Worker {
+                active: seen_at + lease >= now,
+                draining: text("draining") == "1",
+                seen_at,
+                job: text("job").parse().ok(),
+                version: text("version"),
+                gpu: text("gpu"),
+                vram_total: text("vram_total").parse().unwrap_or_default(),
+                vram_free: text("vram_free").parse().unwrap_or_default(),
+                comfyui_version: text("comfyui_version"),
+                comfyui_alive: text("comfyui_alive") != "false",
+                name,
+            }
+        });
+        Ok(workers.collect())
     }
 
     /// Every worker with the fields it was described by.

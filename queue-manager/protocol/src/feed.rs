@@ -3,12 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Job, QueueStatus};
+use crate::api::{Job, Message, QueueStatus};
 use crate::ids::{AccountName, ClientId, JobId, WorkerName};
 use crate::job::{JobState, Reason};
 
 /// One message of a feed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FeedMessage {
     /// Everything this feed shows, as of `n`.
@@ -17,12 +18,15 @@ pub enum FeedMessage {
     Job(JobChange),
     /// Settings or workers changed; in the instructor's feed only.
     Queue(QueueChange),
+    /// The instructor said something, to the caller or to everybody.
+    Message(Message),
     /// The workshop's totals; content-free, so everybody may have them.
     Counts(QueueStatus),
 }
 
 /// Everything a feed shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Which life of the store the number belongs to.
     pub epoch: String,
@@ -40,6 +44,7 @@ pub struct Snapshot {
 
 /// A change that is about no job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QueueChange {
     /// Which life of the store the number belongs to.
     pub epoch: String,
@@ -51,6 +56,7 @@ pub struct QueueChange {
 
 /// One transition of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JobChange {
     /// Which life of the store the number belongs to.
     pub epoch: String,

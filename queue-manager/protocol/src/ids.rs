@@ -55,9 +55,11 @@ fn is_plain_name(text: &str) -> bool {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $pattern:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", schemars(extend("pattern" = $pattern)))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -101,35 +103,40 @@ macro_rules! text_id {
 text_id! {
     /// Who signs in, and the first segment of their seat's path: 1–32 of `a-z 0-9 - _`, beginning with a
     /// letter or digit, not one of [`RESERVED_NAMES`].
-    AccountName, "account name", |text| is_plain_name(text) && !RESERVED_NAMES.contains(&text)
+    AccountName, "account name", "^[a-z0-9][a-z0-9_-]{0,31}$", |text| is_plain_name(text) && !RESERVED_NAMES.contains(&text)
 }
 text_id! {
     /// One worker, which is one GPU with one ComfyUI: 1–32 of `a-z 0-9 - _`.
-    WorkerName, "worker name", is_plain_name
+    WorkerName, "worker name", "^[a-z0-9][a-z0-9_-]{0,31}$", is_plain_name
 }
 text_id! {
     /// The workshop whose keys share one hash tag: 1–32 of `a-z 0-9 - _`.
-    Workshop, "workshop name", is_plain_name
+    Workshop, "workshop name", "^[a-z0-9][a-z0-9_-]{0,31}$", is_plain_name
 }
 text_id! {
     /// The id a browser tab gave itself: 1–64 of `A-Z a-z 0-9 - _`. It names a tab, it proves nothing.
-    ClientId, "client id",
+    ClientId, "client id", "^[A-Za-z0-9_-]{1,64}$",
     |text| (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 text_id! {
     /// The short id of a set of nodes and models that a job requires: 16 hexadecimal digits.
-    NeedsId, "needs id",
+    NeedsId, "needs id", "^[0-9a-f]{16}$",
     |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 text_id! {
     /// SHA-256 of a file's bytes: 64 lower-case hexadecimal digits.
-    FileHash, "file hash",
+    FileHash, "file hash", "^[0-9a-f]{64}$",
     |text| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A job, and at the same time its ComfyUI `prompt_id`: a canonical lower-case hyphenated UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(extend("pattern" = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"))
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(Uuid);
 

@@ -9,6 +9,7 @@ use crate::ids::InvalidId;
 
 /// Where a job is. End states never change: a retry is a new job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Stored and waiting for a worker.
@@ -75,6 +76,7 @@ impl FromStr for JobState {
 
 /// Why a job is in its state; an empty word in Redis means none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Running, and asked to stop: the worker has not confirmed yet.
@@ -132,6 +134,7 @@ impl Reason {
 
 /// What kind of failure a worker reports, by what can be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// ComfyUI refused the graph (HTTP 400); it would refuse it again.

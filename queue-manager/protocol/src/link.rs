@@ -146,6 +146,7 @@ pub struct JobResult {
 
 /// The words of a failure, in the fields that ComfyUI's frontend shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct JobError {
     /// The node that failed; empty for a failure of the service.

@@ -8,6 +8,7 @@ use crate::ids::InvalidId;
 
 /// Changeable while jobs wait. In every mode the instructor's lane goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// By arrival.

@@ -66,6 +66,7 @@ impl Feed {
                 let n = if whole_room { *room } else { change.n };
                 Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
             }
+            Signal::Message(said) => Some(FeedMessage::Message(said.clone())),
             Signal::Queue(change) if whole_room => Some(FeedMessage::Queue(change.clone())),
             _ => None,
         }
@@ -140,6 +141,7 @@ fn as_event(message: &FeedMessage) -> Option<Event> {
         FeedMessage::Snapshot(snapshot) => ("snapshot", Some(snapshot.n)),
         FeedMessage::Job(change) => ("job", Some(change.n)),
         FeedMessage::Queue(change) => ("queue", Some(change.n)),
+        FeedMessage::Message(_) => ("message", None),
         FeedMessage::Counts(_) => ("counts", None),
     };
     let event = Event::default().event(name).json_data(message).ok()?;

@@ -11,6 +11,7 @@ pub mod housekeeping;
 pub mod peek;
 pub mod position;
 pub mod reap;
+pub mod record;
 pub mod release;
 pub mod renew;
 pub mod retry;

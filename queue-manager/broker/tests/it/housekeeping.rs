@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use queue_broker::transitions::record::Deed;
 use queue_protocol::{JobState, Lane, Mode, Reason, timings};
 
 use crate::redis_server::{RedisServer, fresh_workshop};
@@ -117,4 +118,34 @@ async fn a_held_job_is_cancelled_like_any_other() {
     assert_eq!(broker.job(job).await.unwrap().unwrap().reason, Some(Reason::Held));
     broker.cancel(job, None, AT_ONCE).await.unwrap();
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn journals_number_what_they_keep_and_page_backwards() {
+    let broker = fresh_workshop().await;
+    let teacher = person("teacher");
+    for n in 0..5 {
+        let deed = Deed { what: "queue.change".to_owned(), after: n.to_string(), ..Deed::default() };
+        broker.record_deed(&teacher, deed).await.unwrap();
+    }
+    let page = broker.audit(None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|entry| entry.id).collect::<Vec<_>>(), [5, 4]);
+    let next = broker.audit(Some(page[1].id), 10).await.unwrap();
+    assert_eq!(next.iter().map(|entry| entry.after.as_str()).collect::<Vec<_>>(), ["2", "1", "0"]);
+    let said = broker.record_message(Some(person("ada")), "Look here.".to_owned()).await.unwrap();
+    assert_eq!(broker.messages().await.unwrap(), [said]);
+}
+
+#[tokio::test]
+async fn jobs_page_backwards_by_arrival_for_one_and_for_all() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    let mut ids = Vec::new();
+    for who in [&ada, &ben, &ada, &ada] {
+        ids.push(submit(&broker, who).await);
+    }
+    let page = broker.jobs_before(None, None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|(_, job)| job.id).collect::<Vec<_>>(), [ids[3], ids[2]]);
+    let rest = broker.jobs_before(Some(&ada), Some(page[1].0), 10).await.unwrap();
+    assert_eq!(rest.iter().map(|(_, job)| job.id).collect::<Vec<_>>(), [ids[0]]);
 }

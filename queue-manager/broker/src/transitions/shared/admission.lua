@@ -24,7 +24,7 @@ local function admit(id, job, ...)
     'token', '0', 'attempts', '0', 'crashes', '0', 'worker', '', 'needs', job.needs, 'body_bytes', job.body_bytes,
     'client', job.client, 'submitted_at', whole(now), ...)
   redis.call('HINCRBY', key('uses'), job.needs, 1)
-  redis.call('ZADD', key('mine', job.participant), now, id)
+  redis.call('ZADD', key('mine', job.participant), job.seq, id)
   redis.call('ZADD', key('all'), job.seq, id)
   count(nil, 'pending', job)
   if runnable(job.needs) then

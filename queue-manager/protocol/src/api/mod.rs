@@ -1,0 +1,35 @@
+//! Shapes of the JSON API under `/api/v1` and of the health views.
+
+pub mod jobs;
+pub mod journal;
+pub mod people;
+pub mod queue;
+
+use serde::{Deserialize, Serialize};
+
+pub use jobs::{
+    Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, Submitted,
+};
+pub use journal::{AuditEntry, AuditFilter, AuditLog, Message, MessageList, NewMessage};
+pub use people::{
+    Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignedIn, Token,
+    TokenList, WantedToken,
+};
+pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
+
+/// RFC 9457 error body of our own API, `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Problem {
+    /// `about:blank`; the stable word is `code`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// One sentence for a person: what happened and what to do.
+    pub detail: String,
+    /// A stable word for a program.
+    pub code: String,
+}

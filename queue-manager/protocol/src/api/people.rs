@@ -1,0 +1,150 @@
+//! Who signs in and with what.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountName, WorkerName};
+
+/// Who the caller is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Runs their own jobs and sees nothing else.
+    Participant,
+    /// Sees and steers the room; has a seat of their own as well.
+    Instructor,
+}
+
+impl Role {
+    /// The word in the store and in messages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Participant => "participant",
+            Self::Instructor => "instructor",
+        }
+    }
+
+    /// The role behind a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Participant, Self::Instructor].into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// What `POST /api/v1/session` takes.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The account.
+    pub name: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// What `POST /api/v1/session` answers.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignedIn {
+    /// To be sent as `Authorization: Bearer …`; shown once.
+    pub token: String,
+    /// The account.
+    pub name: AccountName,
+    /// Its role.
+    pub role: Role,
+}
+
+/// An account, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Account {
+    /// The name, which is also the seat's path.
+    pub name: AccountName,
+    /// What it may do.
+    pub role: Role,
+    /// Whether signing in is refused.
+    pub disabled: bool,
+}
+
+/// All accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountList {
+    /// By name.
+    pub accounts: Vec<Account>,
+}
+
+/// A new account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// The name, which nobody has yet.
+    pub name: AccountName,
+    /// What it may do; a participant without it.
+    #[serde(default)]
+    pub role: Option<Role>,
+}
+
+/// A password that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewPassword {
+    /// The account.
+    pub name: AccountName,
+    /// Shown once.
+    pub password: String,
+}
+
+/// What changes about an account; what is left out stays. Both changes sign it out everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountPatch {
+    /// Whether signing in is refused.
+    pub disabled: Option<bool>,
+    /// What it may do.
+    pub role: Option<Role>,
+}
+
+/// A worker's token, without the token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Token {
+    /// Safe to show; names the token when it is revoked.
+    pub id: String,
+    /// The worker that it lets in.
+    pub worker: WorkerName,
+    /// When it was made, in ms since 1970.
+    pub made_at: Option<u64>,
+    /// When it was last used, in ms since 1970.
+    pub used_at: Option<u64>,
+}
+
+/// All tokens of workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TokenList {
+    /// By worker.
+    pub tokens: Vec<Token>,
+}
+
+/// Whom a new token is to let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WantedToken {
+    /// The worker.
+    pub worker: WorkerName,
+}
+
+/// A token that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewToken {
+    /// The worker.
+    pub worker: WorkerName,
+    /// Shown once; for `ATELIER_WORKER_TOKEN`.
+    pub token: String,
+}
