@@ -1,5 +1,6 @@
 //! The way to the store: one shared connection whose response timeout is set on purpose, and no blocking command.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -90,6 +91,15 @@ impl Broker {
             call = call.arg(*name).arg(value);
         }
         call.run().await.map(drop)
+    }
+
+    /// Every setting of the workshop that was written, by name.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>, BrokerError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("HGETALL").arg(self.keys.settings()).query_async(&mut connection).await?)
     }
 
     /// The id of the Redis process, which changes with every restart of it.

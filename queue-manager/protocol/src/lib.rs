@@ -11,7 +11,9 @@ pub mod link;
 pub mod mode;
 pub mod timings;
 
-pub use ids::{AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, WorkerName, Workshop};
+pub use ids::{
+    AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, TokenId, WorkerName, Workshop,
+};
 pub use job::{FailureKind, JobState, Reason};
 pub use lane::Lane;
 pub use mode::Mode;
