@@ -13,13 +13,22 @@ use crate::error::BrokerError;
 use crate::keys::Keys;
 use crate::script::script;
 
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the store is. Its `Debug` shows no URL, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Store {
     /// `redis://…`.
     Url(String),
     /// A unix socket; may be a relative path, because a socket's path is limited to 107 bytes.
     Socket(PathBuf),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(_) => f.write_str("Url(***)"),
+            Self::Socket(path) => f.debug_tuple("Socket").field(path).finish(),
+        }
+    }
 }
 
 impl FromStr for Store {

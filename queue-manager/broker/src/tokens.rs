@@ -141,7 +141,11 @@ impl Broker {
         Ok(true)
     }
 
-    async fn now_ms(&self) -> Result<u64, BrokerError> {
+    /// What the store's clock says: ms since 1970.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn now_ms(&self) -> Result<u64, BrokerError> {
         let mut connection = self.connection.clone();
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
         Ok(seconds * 1_000 + micros / 1_000)

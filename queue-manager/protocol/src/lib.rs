@@ -9,6 +9,7 @@ pub mod lane;
 pub mod limits;
 pub mod link;
 pub mod mode;
+pub mod secret;
 pub mod timings;
 
 pub use ids::{
@@ -17,4 +18,5 @@ pub use ids::{
 pub use job::{FailureKind, JobState, Reason};
 pub use lane::Lane;
 pub use mode::Mode;
+pub use secret::Secret;
 pub use timings::Timings;

@@ -81,7 +81,7 @@ impl Workshop {
         let names: Vec<_> = (1..=number).map(|n| format!("user{n:03}")).collect();
         for (role, names) in [("participant", names), ("instructor", vec!["instructor".to_owned()])] {
             let mut command = self.program("queue-manager")?;
-            let output = command.args(["user", "add", "--role", role]).args(&names).output().await?;
+            let output = command.args(["user", "add", "--json", "--role", role]).args(&names).output().await?;
             let made: Vec<Value> = serde_json::from_slice(&output.stdout)
                 .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
