@@ -3,8 +3,8 @@
 # usage: scripts/start.sh [--participants N] [--workers N]
 #   ATELIER_NUM_USERS=4                   how many accounts user001, user002, … there should be; also NUM_USERS
 #   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; also NUM_WORKERS
-#   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one here; also INFERENCE_PROVIDER
-#   ATELIER_COMFYUI_URL=                  the real ComfyUI, http://127.0.0.1:8188; several with commas between; also COMFYUI_URL
+#   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one, as is one with an URL; also INFERENCE_PROVIDER
+#   ATELIER_COMFYUI_URL=                  the real ComfyUI, http://127.0.0.1:8188; one per worker, commas between; also COMFYUI_URL
 #   ATELIER_LISTEN=127.0.0.1              where nginx listens, in plain HTTP
 #   ATELIER_PORT=8080                     nginx's port for seats and API
 #   ATELIER_ADMIN_PORT=8081               nginx's port for the dashboard

@@ -32,13 +32,13 @@ pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
 }
 
 /// Says why the process ends: in the log where there is one, so that every line of a JSON log is JSON.
-pub fn last_word(program: &str, error: &anyhow::Error) {
+pub fn last_word(error: &anyhow::Error) {
     let why = sentence(error);
     if tracing::enabled!(tracing::Level::ERROR) {
-        tracing::error!(program, "{why}");
+        tracing::error!("{why}");
     } else {
         // Nothing else is left to do where nobody reads standard error.
-        let _ = writeln!(stderr(), "{program}: {why}");
+        let _ = writeln!(stderr(), "queue-manager: {why}");
     }
 }
 

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
     match run(arguments, Typed { command: &command, matches: &matches }).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::last_word("queue-manager", &error);
+            logging::last_word(&error);
             ExitCode::FAILURE
         }
     }

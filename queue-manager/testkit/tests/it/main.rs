@@ -7,12 +7,14 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod configuration;
 mod crashes;
 mod dashboard;
 mod doors;
 mod failing;
 mod health;
 mod in_a_browser;
+mod operating;
 mod png_text;
 mod seats;
 mod start_and_stop;
