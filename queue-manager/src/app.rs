@@ -53,6 +53,7 @@ pub(crate) struct App {
 /// # Errors
 /// When an address is taken, the data folder cannot be used, or the private redis-server does not start.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let outside_store = config.outside_store()?;
     // The addresses first: a start that cannot have them must leave nothing behind.
     let seats =
         TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
@@ -62,7 +63,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     private_folder(&config.data)?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
-    let store = if let Some(store) = config.outside_store()? {
+    let store = if let Some(store) = outside_store {
         store
     } else {
         let redis = PrivateRedis::start(&config.data, &config.workshop).await?;

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -20,10 +20,9 @@ pub enum LogFormat {
 /// # Errors
 /// When the filter cannot be understood.
 pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    let understood = EnvFilter::try_new(filter);
-    let log = tracing_subscriber::fmt()
-        .with_writer(stderr)
-        .with_env_filter(understood.with_context(|| format!("ATELIER_LOG={filter} is no filter"))?);
+    let understood =
+        EnvFilter::try_new(filter).map_err(|error| anyhow!("ATELIER_LOG={filter} is no filter: {error}"))?;
+    let log = tracing_subscriber::fmt().with_writer(stderr).with_env_filter(understood);
     match format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),

@@ -1,8 +1,9 @@
 //! The program `simulated-comfyui`.
 
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use simulated_comfyui::{Config, without_empty_variables};
 use tokio::net::TcpListener;
@@ -19,11 +20,22 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let matches = without_empty_variables(Arguments::command()).get_matches();
     let Arguments { config } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing else is left to do where nobody reads standard error.
+            let _ = writeln!(io::stderr(), "simulated-comfyui: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
-        .with_context(|| format!("ATELIER_LOG={} is no filter", config.log))?;
+        .map_err(|error| anyhow!("ATELIER_LOG={} is no filter: {error}", config.log))?;
     tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
 
     let temporary = match config.folder {
