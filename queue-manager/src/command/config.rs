@@ -33,7 +33,7 @@ pub(super) async fn run(
         ConfigCommand::Show => show(broker, output, typed).await,
         ConfigCommand::Set { name, value } => {
             let (stored, value) = QueueSettings::parse_one(&name, &value)?;
-            broker.set(stored, &value).await?;
+            broker.configure(None, &[(stored, &value)]).await?;
             let stored = broker.settings().await?;
             let mut changed = effective::of_the_queue(Some(&stored));
             changed.retain(|setting| setting.name == name);

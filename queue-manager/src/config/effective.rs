@@ -53,10 +53,10 @@ fn effective(name: String, argument: &Arg, matches: &ArgMatches) -> Effective {
 /// What the queue reads from the store; `None` for a store that does not answer.
 pub(crate) fn of_the_queue(stored: Option<&BTreeMap<String, String>>) -> Vec<Effective> {
     let one = |typed: &'static str| {
-        let (name, first) = queue::stored_name_and_first(typed)?;
+        let (name, usual) = queue::stored_name_and_usual(typed)?;
         let (value, origin) = match stored.map(|stored| stored.get(name).cloned()) {
             Some(Some(value)) => (Some(value), "store"),
-            Some(None) => (first, "default"),
+            Some(None) => (Some(usual), "default"),
             None => (None, "the store does not answer"),
         };
         let value = value.map(|value| queue::shown(typed, &value));

@@ -2,8 +2,9 @@
 //! values, and `config set` changes them while the queue runs.
 
 use anyhow::bail;
-use clap::{Args, Command, FromArgMatches, ValueEnum, value_parser};
-use queue_protocol::limits;
+use clap::builder::{PossibleValuesParser, Resettable, TypedValueParser};
+use clap::{Args, Command, FromArgMatches, value_parser};
+use queue_protocol::{Mode, limits, timings};
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
@@ -13,7 +14,7 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 #[command(next_help_heading = "Queue")]
 pub struct QueueSettings {
     /// The order of turns in a new workshop; `fifo` when not set. In a workshop that exists, what was chosen since stays.
-    #[arg(long = "queue-mode", env = "ATELIER_QUEUE_MODE", value_name = "MODE", value_enum, global = true)]
+    #[arg(long = "queue-mode", env = "ATELIER_QUEUE_MODE", value_name = "MODE", value_parser = mode_parser(), global = true)]
     pub mode: Option<Mode>,
 
     /// Running jobs of one participant at a time; 1 in a new workshop.
@@ -24,7 +25,7 @@ pub struct QueueSettings {
     #[arg(long, env = "ATELIER_WAITING_PER_PARTICIPANT", value_name = "JOBS", value_parser = value_parser!(u64).range(1..=u64::from(limits::WAITING)), global = true)]
     pub waiting_per_participant: Option<u64>,
 
-    /// Bytes of one participant's waiting workflows, as they are stored.
+    /// Bytes of one participant's waiting workflows, as submitted; 64 MiB in a new workshop.
     #[arg(long, env = "ATELIER_BYTES_PER_PARTICIPANT", value_name = "BYTES", value_parser = value_parser!(u64).range(limits::BODY as u64..=1 << 40), global = true)]
     pub bytes_per_participant: Option<u64>,
 
@@ -45,52 +46,35 @@ pub struct QueueSettings {
     pub keep_ended_days: Option<u64>,
 }
 
-/// Whose turn is next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Mode {
-    /// Arrival order for all.
-    Fifo,
-    /// Everyone in turn.
-    RoundRobin,
-    /// Whoever used the least GPU time.
-    Fair,
-    /// Lanes, and turns inside each.
-    Priority,
+fn mode_parser() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::ALL.map(Mode::word)).try_map(|word| word.parse::<Mode>())
 }
 
-/// A setting as it is typed and shown, its name in the store, how many of the store's units one of its own is, and its
-/// value in a new workshop.
+/// A setting as it is typed and shown, its name in the store, how many of the store's units one of its own is, and what
+/// the queue goes by where the store has no value.
 struct Stored {
     typed: &'static str,
     name: &'static str,
     unit: u64,
-    first: Option<u64>,
+    usual: u64,
 }
 
-const fn stored(typed: &'static str, name: &'static str, unit: u64, first: Option<u64>) -> Stored {
-    Stored { typed, name, unit, first }
+const fn stored(typed: &'static str, name: &'static str, unit: u64, usual: u64) -> Stored {
+    Stored { typed, name, unit, usual }
 }
 
 const MODE: &str = "mode";
+const RUNNING: &str = "running_per_participant";
+const WAITING: &str = "waiting_per_participant";
+const BYTES: &str = "bytes_per_participant";
 const NUMBERS: [Stored; 7] = [
-    stored(
-        "running_per_participant",
-        "running_per_participant",
-        1,
-        Some(limits::RUNNING_PER_PARTICIPANT as u64),
-    ),
-    stored(
-        "waiting_per_participant",
-        "waiting_per_participant",
-        1,
-        Some(limits::WAITING_PER_PARTICIPANT as u64),
-    ),
-    stored("bytes_per_participant", "bytes_per_participant", 1, None),
-    stored("attempts_run", "attempts_run", 1, Some(1)),
-    stored("attempts_out_of_memory", "attempts_out_of_memory", 1, Some(1)),
-    stored("ageing_minutes", "ageing_ms", MINUTE_MS, Some(15)),
-    stored("keep_ended_days", "keep_ended_ms", DAY_MS, Some(30)),
+    stored(RUNNING, RUNNING, 1, limits::RUNNING_PER_PARTICIPANT as u64),
+    stored(WAITING, WAITING, 1, limits::WAITING_PER_PARTICIPANT as u64),
+    stored(BYTES, BYTES, 1, limits::BYTES_PER_PARTICIPANT),
+    stored("attempts_run", "attempts_run", 1, 1),
+    stored("attempts_out_of_memory", "attempts_out_of_memory", 1, 1),
+    stored("ageing_minutes", "ageing_ms", MINUTE_MS, timings::AGEING.as_secs() * 1_000),
+    stored("keep_ended_days", "keep_ended_ms", DAY_MS, timings::KEEP_ENDED.as_secs() * 1_000),
 ];
 
 /// A setting with its value, both as the store has them.
@@ -100,8 +84,7 @@ impl QueueSettings {
     /// What a new workshop begins with; whatever was set since stays.
     #[must_use]
     pub fn first(&self) -> Vec<Pair> {
-        let numbers = NUMBERS.iter().filter_map(|n| Some((n.name, (n.first? * n.unit).to_string())));
-        std::iter::once((MODE, self.mode.unwrap_or(Mode::Fifo).word())).chain(numbers).collect()
+        vec![(MODE, self.mode.unwrap_or(Mode::Fifo).word().to_owned())]
     }
 
     /// What is set here, so it holds whatever was set before. The mode is not: the instructor may have changed it.
@@ -134,7 +117,7 @@ impl QueueSettings {
         }
         // Without the environment: only this one is asked for.
         let command = Self::augment_args(Command::new("config set").no_binary_name(true))
-            .mut_args(|argument| argument.env(clap::builder::Resettable::Reset));
+            .mut_args(|argument| argument.env(Resettable::Reset));
         let flag = if typed == MODE { "queue-mode".to_owned() } else { typed.replace('_', "-") };
         let matches = command.try_get_matches_from([format!("--{flag}={value}")]).map_err(|error| {
             let said = error.to_string();
@@ -142,17 +125,11 @@ impl QueueSettings {
             anyhow::anyhow!("{}", first.join(" ").trim_start_matches("error: ").to_owned())
         })?;
         let settings = Self::from_arg_matches(&matches)?;
-        let mode = settings.mode.map(|mode| (MODE, mode.word()));
+        let mode = settings.mode.map(|mode| (MODE, mode.word().to_owned()));
         match settings.always().pop().or(mode) {
             Some(pair) => Ok(pair),
             None => bail!("{typed} needs a value"),
         }
-    }
-}
-
-impl Mode {
-    fn word(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -161,14 +138,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(MODE).chain(NUMBERS.iter().map(|n| n.typed))
 }
 
-/// The name in the store and the value in a new workshop, in the store's units; `None` where the queue itself decides.
+/// The name in the store, and the value that holds where the store has none, in the store's units.
 #[must_use]
-pub fn stored_name_and_first(typed: &str) -> Option<(&'static str, Option<String>)> {
+pub fn stored_name_and_usual(typed: &str) -> Option<Pair> {
     if typed == MODE {
-        return Some((MODE, Some(Mode::Fifo.word())));
+        return Some((MODE, Mode::Fifo.word().to_owned()));
     }
-    let number = NUMBERS.iter().find(|n| n.typed == typed)?;
-    Some((number.name, number.first.map(|first| (first * number.unit).to_string())))
+    NUMBERS.iter().find(|n| n.typed == typed).map(|n| (n.name, n.usual.to_string()))
 }
 
 /// A stored value in the units in which it is typed: `900000` of `ageing_minutes` is `15`.
@@ -188,19 +164,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_workshop_begins_with_the_documented_values_in_the_units_of_the_store() {
+    fn a_new_workshop_begins_with_a_mode_and_the_rest_as_documented() {
         let first = QueueSettings { mode: Some(Mode::RoundRobin), ..QueueSettings::default() }.first();
-        let expected = [
-            ("mode", "round_robin"),
-            ("running_per_participant", "1"),
-            ("waiting_per_participant", "100"),
-            ("attempts_run", "1"),
-            ("attempts_out_of_memory", "1"),
-            ("ageing_ms", "900000"),
-            ("keep_ended_ms", "2592000000"),
-        ];
-        assert_eq!(first, expected.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(first, [("mode", "round_robin".to_owned())]);
         assert!(QueueSettings::default().always().is_empty(), "what nobody set stays as it is in the store");
+        let usual = names().map(|typed| shown(typed, &stored_name_and_usual(typed).unwrap().1));
+        assert_eq!(usual.collect::<Vec<_>>(), ["fifo", "1", "100", "67108864", "1", "1", "15", "30"]);
     }
 
     #[test]
@@ -238,11 +207,8 @@ mod tests {
     #[test]
     fn every_setting_is_shown_in_the_units_in_which_it_is_typed() {
         for typed in names() {
-            let (_, first) = stored_name_and_first(typed).unwrap();
-            if let Some(first) = first {
-                let (name, stored) = QueueSettings::parse_one(typed, &shown(typed, &first)).unwrap();
-                assert_eq!((Some((name, Some(stored)))), stored_name_and_first(typed));
-            }
+            let (name, usual) = stored_name_and_usual(typed).unwrap();
+            assert_eq!(QueueSettings::parse_one(typed, &shown(typed, &usual)).unwrap(), (name, usual));
         }
         assert_eq!(shown("ageing_minutes", "90000"), "1.50");
     }

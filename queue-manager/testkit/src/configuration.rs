@@ -117,8 +117,8 @@ set, the direct one wins. `queue-manager config show` prints what takes effect, 
 ";
 
 const QUEUE: &str = "\
-These live in the store. What is set here is written there at every start; what is not stays as it was, and a new workshop
-begins as the table says. `queue-manager config set NAME VALUE` changes them while the queue runs.
+These live in the store. What is set here is written there at every start, but for the mode; what is not stays as it was, and a
+new workshop begins as the table says. `queue-manager config set NAME VALUE` changes them while the queue runs.
 ";
 
 const START: &str = "\

@@ -100,9 +100,9 @@ async fn one_command_starts_a_workshop_and_another_leaves_nothing_behind() {
     assert_eq!(again, sign_ins);
 
     // More of everything, by the names that other tools use.
-    let more = [("NUM_USERS", "3"), ("NUM_WORKERS", "2"), ("INFERENCE_PROVIDER", "simulated")];
-    let more = copy.script_with("start.sh", &[], &more).await;
-    assert!(more.status.success(), "{}", String::from_utf8_lossy(&more.stderr));
+    let larger = [("NUM_USERS", "3"), ("NUM_WORKERS", "2"), ("INFERENCE_PROVIDER", "simulated")];
+    let grown = copy.script_with("start.sh", &[], &larger).await;
+    assert!(grown.status.success(), "{}", String::from_utf8_lossy(&grown.stderr));
     let again: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(again["participants"].as_array().unwrap().len(), 3);
     assert_eq!(again["participants"][0], sign_ins["participants"][0], "the first ones keep their passwords");
