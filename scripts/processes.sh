@@ -12,6 +12,14 @@ is_running() {
     [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ "$(readlink "/proc/$pid/cwd")" = "$PWD" ]
 }
 
+# numbered NAME: NAME-1, NAME-2 … of all that were started.
+numbered() {
+    local file
+    for file in "$run_folder/$1"-*.pid; do
+        [ -e "$file" ] && basename "$file" .pid
+    done | sort -V
+}
+
 # start_process NAME COMMAND…: starts it once, detached from this terminal.
 start_process() {
     local name=$1

@@ -1,33 +1,70 @@
 #!/usr/bin/env bash
-# Starts a whole workshop on this machine: queue-manager with its own Redis, worker, dashboard, nginx in front.
-# usage: scripts/start.sh [--participants N]
-#   COMFYUI_URL=http://127.0.0.1:8188   use a real ComfyUI instead of the simulated one
-#   ATELIER_PORT=8080 ATELIER_ADMIN_PORT=8081   where nginx listens
+# Starts a whole workshop on this machine: queue-manager with its own Redis, workers, dashboard, nginx in front.
+# usage: scripts/start.sh [--participants N] [--workers N]
+#   ATELIER_NUM_USERS=4                   how many accounts user001, user002, … there should be; also NUM_USERS
+#   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; also NUM_WORKERS
+#   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one, as is one with an URL; also INFERENCE_PROVIDER
+#   ATELIER_COMFYUI_URL=                  the real ComfyUI, http://127.0.0.1:8188; one per worker, commas between; also COMFYUI_URL
+#   ATELIER_LISTEN=127.0.0.1              where nginx listens, in plain HTTP
+#   ATELIER_PORT=8080                     nginx's port for seats and API
+#   ATELIER_ADMIN_PORT=8081               nginx's port for the dashboard
+#   ATELIER_PROFILE=release               what cargo builds; any other word means debug
+#   CARGO_TARGET_DIR=target               where cargo builds, and where the programs are started from
 # Safe to run again: what runs goes on, accounts and passwords stay. scripts/stop.sh stops it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/processes.sh
 
-participants=4
+refuse() {
+    echo "$1" >&2
+    exit 2
+}
+
+participants=${ATELIER_NUM_USERS:-${NUM_USERS:-4}}
+workers=${ATELIER_NUM_WORKERS:-${NUM_WORKERS:-}}
 while [ $# -gt 0 ]; do
     case "$1" in
         --participants)
             participants=${2:?--participants needs a number}
             shift 2
             ;;
+        --workers)
+            workers=${2:?--workers needs a number}
+            shift 2
+            ;;
         *)
-            sed -n '2,6s/^# \{0,1\}//p' "$0"
+            sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
             exit 2
             ;;
     esac
 done
-case "$participants" in
-    '' | *[!0-9]* | 0)
-        echo "--participants needs a number of at least 1, not '$participants'" >&2
-        exit 2
+for number in "$participants" "${workers:-1}"; do
+    case "$number" in
+        '' | *[!0-9]* | 0* | ????*) refuse "Participants and workers are numbers from 1 to 999, not '$number'." ;;
+    esac
+done
+
+comfyui_url=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-}}
+provider=${ATELIER_INFERENCE_PROVIDER:-${INFERENCE_PROVIDER:-}}
+case "$provider" in
+    '') if [ -n "$comfyui_url" ]; then provider=comfyui; else provider=simulated; fi ;;
+    simulated)
+        if [ -n "$comfyui_url" ]; then
+            refuse "INFERENCE_PROVIDER=simulated would leave COMFYUI_URL=$comfyui_url unused. Set only one of them."
+        fi
         ;;
+    comfyui) comfyui_url=${comfyui_url:-http://127.0.0.1:8188} ;;
+    *) refuse "INFERENCE_PROVIDER=$provider is not supported: 'simulated' needs no GPU, 'comfyui' is a ComfyUI that you started (COMFYUI_URL)." ;;
 esac
+read -ra comfyuis <<<"${comfyui_url//,/ }"
+if [ "$provider" = comfyui ]; then
+    workers=${workers:-${#comfyuis[@]}}
+    if [ "$workers" -ne "${#comfyuis[@]}" ]; then
+        refuse "$workers workers need as many ComfyUIs, one each, and COMFYUI_URL names ${#comfyuis[@]}."
+    fi
+fi
+workers=${workers:-1}
 
 case "${ATELIER_LISTEN:-127.0.0.1}" in
     127.* | ::1 | localhost) ;;
@@ -43,7 +80,6 @@ export ATELIER_BIND=${ATELIER_BIND:-127.0.0.1:3000}
 export ATELIER_WORKER_BIND=${ATELIER_WORKER_BIND:-127.0.0.1:3443}
 export ATELIER_ADMIN_BIND=${ATELIER_ADMIN_BIND:-127.0.0.1:3001}
 simulated_port=${ATELIER_SIMULATED_PORT:-8188}
-comfyui_url=${COMFYUI_URL:-}
 host=http://localhost:$port
 
 step() { echo "[$1/6] $2"; }
@@ -77,50 +113,65 @@ wait_for 60 queue-manager curl -fsS "http://$ATELIER_BIND/healthz"
 
 step 4 "Making accounts"
 umask 077
+known=$("$bin/queue-manager" user list --json)
 # A store that was emptied knows nobody: the old sign-ins are worth nothing.
-if [ "$("$bin/queue-manager" user list)" = "[]" ]; then rm -f data/accounts.json data/gpu-1.token; fi
-names() { for ((n = 1; n <= participants; n++)); do printf 'user%03d ' "$n"; done; }
-wanted=$(names)
+if [ "$known" = "[]" ]; then rm -f data/accounts.json data/gpu-*.token; fi
+# account ROLE NAME…: makes those accounts; one that exists, and whose password nobody has, gets a new one.
+account() {
+    local role=$1 name command
+    shift
+    for name in "$@"; do
+        command=(add --role "$role")
+        if jq -e --arg n "$name" 'any(.[]; .name == $n)' <<<"$known" >/dev/null; then command=(password); fi
+        "$bin/queue-manager" user "${command[@]}" --json "$name"
+    done | jq -s add
+}
 if [ ! -f data/accounts.json ]; then
-    instructor=$("$bin/queue-manager" user add --role instructor instructor)
-    # shellcheck disable=SC2086
-    people=$("$bin/queue-manager" user add $wanted)
-    jq -n --argjson i "$instructor" --argjson p "$people" '{instructor: $i[0], participants: $p}' >data/accounts.json
+    jq -n --argjson i "$(account instructor instructor)" '{instructor: $i[0], participants: []}' >data/accounts.new
+    mv data/accounts.new data/accounts.json
 fi
-for name in $wanted; do
-    if ! jq -e --arg n "$name" '.participants[] | select(.name == $n)' data/accounts.json >/dev/null; then
-        made=$("$bin/queue-manager" user add "$name")
-        jq --argjson p "$made" '.participants += $p' data/accounts.json >data/accounts.new
-        mv data/accounts.new data/accounts.json
+missing=()
+for ((n = 1; n <= participants; n++)); do
+    printf -v name 'user%03d' "$n"
+    if ! jq -e --arg n "$name" 'any(.participants[]; .name == $n)' data/accounts.json >/dev/null; then missing+=("$name"); fi
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    jq --argjson p "$(account participant "${missing[@]}")" '.participants += $p' data/accounts.json >data/accounts.new
+    mv data/accounts.new data/accounts.json
+fi
+for ((n = 1; n <= workers; n++)); do
+    if [ ! -s "data/gpu-$n.token" ]; then
+        "$bin/queue-manager" token issue "gpu-$n" >"data/gpu-$n.token.new" 2>/dev/null
+        mv "data/gpu-$n.token.new" "data/gpu-$n.token"
     fi
 done
-if [ ! -s data/gpu-1.token ]; then
-    "$bin/queue-manager" token issue gpu-1 >data/gpu-1.token.new
-    mv data/gpu-1.token.new data/gpu-1.token
-fi
 jq --arg host "$host" --arg admin "http://localhost:$admin_port" \
     '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + .' \
     data/accounts.json >data/sign-ins.json
 umask 022
 
-step 5 "Starting the worker, the dashboard and nginx"
-wanted_comfyui=${comfyui_url:-simulated}
-if [ "$(cat data/run/comfyui 2>/dev/null)" != "$wanted_comfyui" ]; then
-    # Another ComfyUI than the last time: the worker gives its job back and starts anew.
-    stop_process worker 15
-    stop_process simulated-comfyui 15
-    echo "$wanted_comfyui" >data/run/comfyui
-fi
-if [ -z "$comfyui_url" ]; then
-    start_process simulated-comfyui "$bin/simulated-comfyui" --port "$simulated_port" --folder data/simulated-comfyui
-    comfyui_url=http://127.0.0.1:$simulated_port
-    wait_for 20 simulated-comfyui curl -fsS "$comfyui_url/system_stats"
-elif ! curl -fsS --max-time 5 "$comfyui_url/system_stats" >/dev/null; then
-    echo "No ComfyUI answers at COMFYUI_URL=$comfyui_url. Start it, or leave COMFYUI_URL out for the simulated one." >&2
-    exit 1
-fi
-ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$comfyui_url \
-    ATELIER_WORKER_TOKEN_FILE=data/gpu-1.token start_process worker "$bin/worker"
+step 5 "Starting the workers, the dashboard and nginx"
+for ((n = 1; n <= workers; n++)); do
+    wanted_comfyui=${comfyuis[n - 1]:-simulated}
+    if [ "$(cat "data/run/comfyui-$n" 2>/dev/null)" != "$wanted_comfyui" ]; then
+        # Another ComfyUI than the last time: the worker gives its job back and starts anew.
+        stop_process "worker-$n" 15
+        stop_process "simulated-comfyui-$n" 15
+        echo "$wanted_comfyui" >"data/run/comfyui-$n"
+    fi
+    if [ "$provider" = simulated ]; then
+        at=$((simulated_port + n - 1))
+        start_process "simulated-comfyui-$n" "$bin/simulated-comfyui" --port "$at" --folder "data/simulated-comfyui/gpu-$n"
+        wanted_comfyui=http://127.0.0.1:$at
+        wait_for 20 "simulated-comfyui-$n" curl -fsS "$wanted_comfyui/system_stats"
+    elif ! curl -fsS --max-time 5 "$wanted_comfyui/system_stats" >/dev/null; then
+        echo "No ComfyUI answers at COMFYUI_URL=$wanted_comfyui. Start it, or leave COMFYUI_URL out for the simulated one." >&2
+        exit 1
+    fi
+    ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$wanted_comfyui \
+        ATELIER_INFERENCE_PROVIDER=$provider ATELIER_WORKER_CACHE=data/worker/gpu-$n \
+        ATELIER_WORKER_TOKEN_FILE=data/gpu-$n.token start_process "worker-$n" "$bin/worker"
+done
 ATELIER_API=http://$ATELIER_BIND start_process admin "$bin/admin"
 wait_for 20 admin curl -fsS "http://$ATELIER_ADMIN_BIND/healthz"
 scripts/render-nginx.sh data/nginx
@@ -129,11 +180,11 @@ start_process nginx nginx -c "$PWD/data/nginx/nginx.conf" -e "$PWD/data/nginx/er
 
 step 6 "Waiting until everything answers"
 wait_for 20 nginx curl -fsS "$host/healthz"
-worker_is_here() { curl -fsS "$host/health" | jq -e '.status == "ok"'; }
-wait_for 60 worker worker_is_here
+workers_are_here() { curl -fsS "$host/health" | jq -e --argjson n "$workers" '.status == "ok" and .active_workers >= $n'; }
+wait_for 60 worker-1 workers_are_here
 
 echo
-if [ -z "${COMFYUI_URL:-}" ]; then
+if [ "$provider" = simulated ]; then
     echo "Running with the SIMULATED ComfyUI: pictures are patterns. COMFYUI_URL=… uses a real one."
 fi
 jq -r '"Seats      " + .urls.seats + "/   (sign in, then your own ComfyUI)",

@@ -10,7 +10,8 @@ if [ $# -gt 0 ]; then
     exit 2
 fi
 well=0
-for name in queue-manager worker admin nginx; do
+workers=$(numbered worker)
+for name in queue-manager ${workers:-worker-1} admin nginx; do
     if is_running "$name"; then
         echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
     else
@@ -18,9 +19,9 @@ for name in queue-manager worker admin nginx; do
         well=1
     fi
 done
-if is_running simulated-comfyui; then
-    echo "simulated-comfyui: running, so pictures are patterns"
-fi
+for name in $(numbered simulated-comfyui); do
+    if is_running "$name"; then echo "$name: running, so pictures are patterns"; fi
+done
 if [ -f data/sign-ins.json ] && health=$(curl -sS --max-time 5 "$(jq -r .urls.health data/sign-ins.json)" 2>/dev/null); then
     jq -r '"health: " + .status, (.checks | to_entries[] | "  " + .key + ": " + .value),
         (if .queue_depth == null then empty else

@@ -3,31 +3,47 @@
 use std::net::SocketAddr;
 
 use anyhow::bail;
-use clap::Args;
-use clap::builder::FalseyValueParser;
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{Args, Command};
+
+use crate::logging::LogFormat;
 
 /// Settings of the dashboard.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Address of the dashboard. Plain HTTP, so loopback only, unless --insecure-http.
-    #[arg(long, env = "ATELIER_ADMIN_BIND", default_value = "127.0.0.1:3001")]
+    /// Address of the dashboard, plain HTTP. Another address than loopback needs `ATELIER_HTTPS` or
+    /// `ATELIER_INSECURE_HTTP`.
+    #[arg(long, env = "ATELIER_ADMIN_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:3001")]
     pub bind: SocketAddr,
 
     /// The queue-manager's API.
-    #[arg(long, env = "ATELIER_API", default_value = "http://127.0.0.1:3000")]
+    #[arg(long, env = "ATELIER_API", value_name = "URL", default_value = "http://127.0.0.1:3000")]
     pub api: String,
 
-    /// The outside is https (nginx ends TLS): the cookie becomes Secure and gets the __Host- prefix.
-    #[arg(long, env = "ATELIER_HTTPS", value_parser = FalseyValueParser::new())]
+    /// Browsers come by https, ended in front of us: the cookie becomes `Secure` and is called `__Host-…`.
+    #[arg(long, env = "ATELIER_HTTPS", value_parser = BoolishValueParser::new())]
     pub https: bool,
 
     /// Serve plain HTTP on other addresses than loopback. Every page says so.
-    #[arg(long, env = "ATELIER_INSECURE_HTTP", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ATELIER_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub insecure_http: bool,
 
-    /// What is logged, as tracing's filter.
-    #[arg(long, env = "ATELIER_LOG", default_value = "info")]
+    /// What is logged, as a filter of tracing: `info`, `debug`, `info,admin=debug`.
+    #[arg(long, env = "ATELIER_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
+
+    /// How it is logged, to standard error: lines for people, or one JSON object per line.
+    #[arg(long, env = "ATELIER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// An empty variable counts as not set: compose files and scripts pass those on.
+#[must_use]
+pub fn without_empty_variables(command: Command) -> Command {
+    command.mut_args(|argument| {
+        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        if empty { argument.env(Resettable::Reset) } else { argument }
+    })
 }
 
 impl Config {

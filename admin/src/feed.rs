@@ -1,7 +1,7 @@
 //! The live part: the queue-manager's feed, reduced to what the page shows, for ever reconnected by the page.
 
 use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_client::ClientError;
@@ -44,7 +44,12 @@ async fn relay(mut socket: WebSocket, mut feed: Feed, shutdown: CancellationToke
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 _ => return,
             },
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => {
+                let goodbye = CloseFrame { code: close_code::AWAY, reason: "restarting; come back".into() };
+                // The other end may be gone already.
+                let _ = socket.send(Message::Close(Some(goodbye))).await;
+                return;
+            }
         };
         let counts = match message {
             Ok(Some(FeedMessage::Snapshot(snapshot))) => snapshot.counts,

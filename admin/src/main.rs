@@ -1,7 +1,11 @@
 //! `admin`: serves the dashboard until it is told to stop.
 
-use admin::Config;
-use clap::Parser;
+use std::process::ExitCode;
+
+use admin::config::without_empty_variables;
+use admin::{Config, logging};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
@@ -12,19 +16,26 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let Arguments { config } = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&config.log))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+async fn main() -> ExitCode {
+    let matches = without_empty_variables(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments.config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::last_word(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.log, config.log_format)?;
     config.check()?;
     let shutdown = CancellationToken::new();
     let stopping = shutdown.clone();
     let serving = admin::serve(config, shutdown);
     tokio::pin!(serving);
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         ended = &mut serving => return ended,
         _ = terminate.recv() => {}

@@ -10,7 +10,6 @@ use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use queue_broker::Broker;
-use queue_protocol::limits;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +28,10 @@ use crate::pages::Look;
 use crate::private_redis::{self, PrivateRedis};
 use crate::workflow::submit::Door;
 use crate::{api, cross_site, health, janitor, link, seat};
+
+/// How long requests under way may take once we are told to stop: container runtimes kill after 10 s, and the store's
+/// last write is still to come.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 /// What handlers take their parts from.
 #[derive(Clone, FromRef)]
@@ -50,6 +53,7 @@ pub(crate) struct App {
 /// # Errors
 /// When an address is taken, the data folder cannot be used, or the private redis-server does not start.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let outside_store = config.outside_store()?;
     // The addresses first: a start that cannot have them must leave nothing behind.
     let seats =
         TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
@@ -59,7 +63,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     private_folder(&config.data)?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
-    let store = if let Some(store) = config.outside_store() {
+    let store = if let Some(store) = outside_store {
         store
     } else {
         let redis = PrivateRedis::start(&config.data, &config.workshop).await?;
@@ -79,7 +83,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     tokio::pin!(both);
     tokio::select! {
         ended = &mut both => drop(ended?),
-        () = patience(&shutdown) => tracing::warn!("some requests did not end within 10 s and were cut"),
+        () = patience(&shutdown) => tracing::warn!("some requests did not end in time and were cut"),
     }
     redis_stop.cancel();
     tasks.close();
@@ -101,7 +105,7 @@ fn private_folder(data: &Path) -> anyhow::Result<()> {
 
 async fn patience(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    tokio::time::sleep(PATIENCE).await;
 }
 
 impl App {
@@ -134,18 +138,8 @@ impl App {
             }
         });
         tasks.spawn(self.hub.clone().run(heard));
-        let settings = Settings {
-            first: vec![
-                ("mode", "fifo".to_owned()),
-                ("running_per_participant", limits::RUNNING_PER_PARTICIPANT.to_string()),
-            ],
-            always: self
-                .config
-                .running_per_participant
-                .map(|cap| ("running_per_participant", cap.to_string()))
-                .into_iter()
-                .collect(),
-        };
+        let queue = &self.config.queue;
+        let settings = Settings { first: queue.first(), always: queue.always() };
         let every = self.config.reap_every();
         tasks.spawn(janitor::run(self.broker.clone(), every, settings, self.shutdown.clone()));
     }

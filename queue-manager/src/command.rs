@@ -1,17 +1,21 @@
-//! What an operator types: accounts and tokens. Passwords are made here and shown once, never taken as arguments.
+//! What an operator types. Data goes to standard output, talk to standard error; `--json` makes the data JSON.
 
-use anyhow::{Context, bail};
-use clap::{Subcommand, ValueEnum};
-use queue_broker::Broker;
-use queue_broker::accounts::Account;
-use queue_broker::sessions::SecretHash;
-use queue_protocol::api::Role;
-use queue_protocol::{AccountName, WorkerName};
-use serde_json::json;
+mod config;
+mod healthcheck;
+mod print;
+mod token;
+mod user;
+
+use anyhow::bail;
+use clap::{ArgMatches, Args, Subcommand};
+use queue_broker::{Broker, BrokerError};
 
 use crate::config::Config;
-use crate::identity::password::{hash, random_password, random_secret};
 use crate::private_redis;
+
+pub use config::ConfigCommand;
+pub use token::TokenCommand;
+pub use user::{RoleArgument, UserCommand};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -20,115 +24,74 @@ pub enum Command {
     Serve,
     /// Accounts of people.
     User {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
         /// What to do.
         #[command(subcommand)]
         action: UserCommand,
     },
     /// Tokens of workers.
     Token {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
         /// What to do.
         #[command(subcommand)]
         action: TokenCommand,
     },
+    /// Settings: all of them, and changes to those of the queue.
+    Config {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+        /// What to do.
+        #[command(subcommand)]
+        action: ConfigCommand,
+    },
     /// Ask the running queue-manager whether it is ready; exit code 0 or 1. For container health checks.
-    Healthcheck,
-}
-
-/// `user …`
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Add accounts, or give existing ones a new password; prints `[{"name", "password"}]`.
-    Add {
-        /// 1 to 32 of a-z 0-9 - _ each.
-        #[arg(required = true)]
-        names: Vec<AccountName>,
-        /// What they may do.
-        #[arg(long, value_enum, default_value_t = RoleArgument::Participant)]
-        role: RoleArgument,
-    },
-    /// Print every account as JSON, without secrets.
-    List,
-}
-
-/// `token …`
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Issue a worker's token; printed once.
-    Issue {
-        /// The worker.
-        worker: WorkerName,
+    Healthcheck {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
     },
 }
 
-/// A role as typed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum RoleArgument {
-    /// Runs their own jobs.
-    Participant,
-    /// Steers the room.
-    Instructor,
+/// How a command prints.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Output {
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The command line as clap read it, for `config show`.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed<'a> {
+    /// The definitions.
+    pub command: &'a clap::Command,
+    /// What was found.
+    pub matches: &'a ArgMatches,
 }
 
 /// Runs a command that is not `serve`.
 ///
 /// # Errors
-/// When the store does not answer: the queue-manager must be running, or `ATELIER_REDIS_URL` be set.
-pub async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = config.outside_store().unwrap_or_else(|| private_redis::store(&config.data));
+/// When the store does not answer: the queue-manager must be running, or a store be set.
+pub async fn run(command: Command, config: &Config, typed: Typed<'_>) -> anyhow::Result<()> {
+    if let Command::Healthcheck { output } = command {
+        return healthcheck::run(config.bind, output).await;
+    }
+    let store = config.outside_store()?.unwrap_or_else(|| private_redis::store(&config.data));
     let broker = Broker::new(&store, &config.workshop)?;
-    match command {
-        Command::Serve => bail!("serve is not run here"),
-        Command::User { action: UserCommand::Add { names, role } } => add_users(&broker, names, role).await,
-        Command::User { action: UserCommand::List } => {
-            let accounts = broker.accounts().await.context("is the queue-manager running?")?;
-            let list: Vec<_> = accounts
-                .iter()
-                .map(|a| json!({"name": a.name, "role": a.role, "disabled": a.disabled}))
-                .collect();
-            print_json(&list)
-        }
-        Command::Token { action: TokenCommand::Issue { worker } } => {
-            let secret = random_secret();
-            let hash = SecretHash::of(&secret);
-            broker.put_worker_token(&hash, &worker).await.context("is the queue-manager running?")?;
-            print_line(&secret)
-        }
-        Command::Healthcheck => healthcheck(config).await,
-    }
-}
-
-async fn add_users(broker: &Broker, names: Vec<AccountName>, role: RoleArgument) -> anyhow::Result<()> {
-    let role = match role {
-        RoleArgument::Participant => Role::Participant,
-        RoleArgument::Instructor => Role::Instructor,
+    let done = match command {
+        Command::User { output, action } => user::run(&broker, action, output).await,
+        Command::Token { output, action } => token::run(&broker, action, output).await,
+        Command::Config { output, action } => config::run(&broker, action, output, typed).await,
+        Command::Serve | Command::Healthcheck { .. } => bail!("this command does not ask the store"),
     };
-    let mut made = Vec::new();
-    for name in names {
-        let password = random_password();
-        let account = Account { name, role, password_hash: hash(&password)?, disabled: false };
-        broker.put_account(&account).await.context("is the queue-manager running?")?;
-        made.push(json!({"name": account.name, "password": password}));
-    }
-    print_json(&made)
-}
-
-async fn healthcheck(config: &Config) -> anyhow::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(config.bind).await?;
-    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let status = answer.split_whitespace().nth(1).unwrap_or("no status");
-    if status == "200" { Ok(()) } else { bail!("not ready: {status}") }
-}
-
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print_line(&serde_json::to_string(value)?)
-}
-
-/// Data goes to standard output, talk to standard error.
-fn print_line(line: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{line}")?;
-    Ok(())
+    done.map_err(|error| match error.downcast_ref() {
+        Some(BrokerError::Unavailable(_)) => error.context("is the queue-manager running?"),
+        _ => error,
+    })
 }

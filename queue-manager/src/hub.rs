@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use queue_broker::frames::Payload;
 use queue_broker::signals::Signal;
+use queue_protocol::api::Role;
 use queue_protocol::{AccountName, WorkerName};
 use tokio::sync::mpsc;
 
@@ -41,6 +42,16 @@ impl Interest {
             _ => false,
         }
     }
+
+    /// Whether a signal takes away the right to listen. A socket that closes comes back, if it may.
+    fn ends_with(&self, signal: &Signal) -> bool {
+        match (self, signal) {
+            (Self::Participant(me), Signal::SignedOut(account, _)) => me == account,
+            (Self::Room, Signal::SignedOut(_, role)) => *role == Role::Instructor,
+            (Self::Worker(me), Signal::Revoked(worker)) => me == worker,
+            _ => false,
+        }
+    }
 }
 
 struct Listener {
@@ -55,7 +66,7 @@ pub(crate) struct Hub {
     next: Arc<AtomicU64>,
 }
 
-/// One open ear; closes when dropped. Ends by itself when it does not keep up.
+/// One open ear; closes when dropped. Ends by itself when it does not keep up, or when its owner may not listen any more.
 pub(crate) struct Ear {
     hub: Hub,
     id: u64,
@@ -92,6 +103,9 @@ impl Hub {
         let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
         let signal = Arc::new(signal);
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, listener| {
+            if listener.interest.ends_with(&signal) {
+                return false;
+            }
             if !listener.interest.matches(&signal) {
                 return true;
             }
@@ -130,6 +144,23 @@ mod tests {
         let mut room = hub.listen(Interest::Room);
         hub.tell(frame("ben", Payload::Text("canary".to_owned())));
         assert!(ada.ready().is_none() && room.ready().is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_is_signed_out_or_revoked_hears_nothing_more() {
+        let hub = Hub::default();
+        let listen = |interest| hub.listen(interest);
+        let (ada, gpu): (AccountName, WorkerName) = ("ada".parse().unwrap(), "gpu-1".parse().unwrap());
+        let mut tab = listen(Interest::Participant(ada.clone()));
+        let mut worker = listen(Interest::Worker(gpu.clone()));
+        let mut room = listen(Interest::Room);
+        let _ben = listen(Interest::Participant("ben".parse().unwrap()));
+        hub.tell(Signal::SignedOut(ada.clone(), Role::Participant));
+        hub.tell(Signal::Revoked(gpu));
+        assert!(tab.next().await.is_none() && worker.next().await.is_none());
+        assert_eq!(hub.listeners.lock().unwrap().len(), 2, "nobody else is disturbed");
+        hub.tell(Signal::SignedOut(ada, Role::Instructor));
+        assert!(room.next().await.is_none(), "an instructor's feed cannot be told apart, so all come back");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ pub mod files;
 pub mod health;
 pub mod identity;
 pub mod link;
+pub mod logging;
 pub mod problem;
 pub mod seat;
 pub mod workflow;

@@ -1,9 +1,13 @@
 //! `queue-manager serve`, and the commands an operator types.
 
-use anyhow::Context;
-use clap::Parser;
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use queue_manager::Config;
-use queue_manager::command::{self, Command};
+use queue_manager::command::{self, Command, Typed};
+use queue_manager::config::environment::with_short_names;
+use queue_manager::logging;
 use tokio_util::sync::CancellationToken;
 
 // glibc's allocator kept hundreds of MB after a room full of sign-ins; this one gives them back.
@@ -20,15 +24,24 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&arguments.config.log))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+async fn main() -> ExitCode {
+    let command = with_short_names(Arguments::command());
+    let matches = command.clone().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments, Typed { command: &command, matches: &matches }).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::last_word(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments, typed: Typed<'_>) -> anyhow::Result<()> {
+    refuse_password_in_arguments(typed.matches)?;
     match arguments.command {
         Command::Serve => {
+            logging::start(&arguments.config.log, arguments.config.log_format)?;
             arguments.config.check()?;
             let shutdown = CancellationToken::new();
             let stopping = shutdown.clone();
@@ -40,9 +53,18 @@ async fn main() -> anyhow::Result<()> {
             }
             server.await
         }
-        other => command::run(other, &arguments.config).await,
+        other => command::run(other, &arguments.config, typed).await,
     }
-    .context("queue-manager")
+}
+
+fn refuse_password_in_arguments(matches: &ArgMatches) -> anyhow::Result<()> {
+    if matches.value_source("redis_password") == Some(ValueSource::CommandLine) {
+        anyhow::bail!(
+            "everybody on this machine can read the arguments of a command: set ATELIER_REDIS_PASSWORD or \
+             ATELIER_REDIS_PASSWORD_FILE instead"
+        );
+    }
+    Ok(())
 }
 
 async fn stop_signal() {

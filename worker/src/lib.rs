@@ -5,6 +5,7 @@ pub mod comfyui;
 pub mod config;
 pub mod job;
 pub mod link;
+pub mod logging;
 pub mod outbox;
 pub mod pulse;
 
@@ -30,7 +31,7 @@ use crate::pulse::Pulse;
 /// When a setting cannot be used or the queue-manager refuses the token.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let token = config.token()?;
-    let comfyui = Comfyui::new(&config.comfyui_url())?;
+    let comfyui = Comfyui::new(config.comfyui_url())?;
     tokio::fs::create_dir_all(&config.cache).await.with_context(|| config.cache.display().to_string())?;
     let Some(description) = first_description(&comfyui, &shutdown).await else {
         return Ok(());
@@ -40,17 +41,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         worker.comfyui = description.comfyui_version,
         "ComfyUI answers"
     );
+    config.check_provider(&description.comfyui_version)?;
     let tasks = TaskTracker::new();
     let pulse = Arc::new(Pulse::default());
     tasks.spawn(pulse::run(comfyui.clone(), Arc::clone(&pulse), shutdown.clone()));
     let surroundings = job::Surroundings {
         comfyui,
-        transfer: Transfer::new(&config.queue_manager, &token)?,
+        transfer: Transfer::new(&config.queue_manager, token.expose())?,
         outbox: Arc::new(Outbox::default()),
         output_classes: Arc::new(description.output_classes.clone()),
         cache: config.cache.clone(),
     };
-    let mut link = Link::new(&config.queue_manager, &token, description, surroundings, pulse, tasks.clone());
+    let mut link =
+        Link::new(&config.queue_manager, token.expose(), description, surroundings, pulse, tasks.clone());
     let ended = link.keep(&shutdown).await;
     shutdown.cancel();
     tasks.close();

@@ -1,8 +1,12 @@
 //! `worker`: lends its GPU to the queue until it is told to stop.
 
-use clap::Parser;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use worker::Config;
+use worker::config::environment::with_short_names;
+use worker::{Config, logging};
 
 #[derive(Parser)]
 #[command(version, about = "Runs one GPU's ComfyUI for the queue.")]
@@ -12,18 +16,25 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let Arguments { config } = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(&config.log))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+async fn main() -> ExitCode {
+    let matches = with_short_names(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments.config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::last_word(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.log, config.log_format)?;
     let shutdown = CancellationToken::new();
     let stopping = shutdown.clone();
     let working = worker::run(config, shutdown);
     tokio::pin!(working);
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         ended = &mut working => return ended,
         _ = terminate.recv() => {}

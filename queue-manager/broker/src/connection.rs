@@ -1,5 +1,6 @@
 //! The way to the store: one shared connection whose response timeout is set on purpose, and no blocking command.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,13 +13,22 @@ use crate::error::BrokerError;
 use crate::keys::Keys;
 use crate::script::script;
 
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the store is. Its `Debug` shows no URL, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Store {
     /// `redis://…`.
     Url(String),
     /// A unix socket; may be a relative path, because a socket's path is limited to 107 bytes.
     Socket(PathBuf),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(_) => f.write_str("Url(***)"),
+            Self::Socket(path) => f.debug_tuple("Socket").field(path).finish(),
+        }
+    }
 }
 
 impl FromStr for Store {
@@ -90,6 +100,15 @@ impl Broker {
             call = call.arg(*name).arg(value);
         }
         call.run().await.map(drop)
+    }
+
+    /// Every setting of the workshop that was written, by name.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>, BrokerError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("HGETALL").arg(self.keys.settings()).query_async(&mut connection).await?)
     }
 
     /// The id of the Redis process, which changes with every restart of it.

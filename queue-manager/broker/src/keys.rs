@@ -85,6 +85,16 @@ impl Keys {
         format!("{}:token:{hash}", self.0)
     }
 
+    /// Id of a worker's token → SHA-256 of its secret.
+    pub(crate) fn worker_tokens(&self) -> String {
+        self.plain("worker-tokens")
+    }
+
+    /// Id of a worker's token → when it was last used.
+    pub(crate) fn tokens_used(&self) -> String {
+        self.plain("tokens-used")
+    }
+
     pub(crate) fn accounts(&self) -> String {
         self.plain("accounts")
     }
@@ -135,6 +145,11 @@ impl Keys {
     /// Channel of execution messages.
     pub(crate) fn frames(&self) -> String {
         self.plain("frames")
+    }
+
+    /// Channel of who must prove anew who they are.
+    pub(crate) fn doors(&self) -> String {
+        self.plain("doors")
     }
 
     /// Channel of wake-ups and cancels for whoever holds a worker's link.

@@ -7,6 +7,7 @@ pub mod frames;
 pub mod jobs;
 pub mod sessions;
 pub mod signals;
+pub mod tokens;
 pub mod totals;
 pub mod transitions;
 pub mod workers;

@@ -1,9 +1,10 @@
-//! Sessions and tokens: kept by the SHA-256 of their secret, never by the secret.
+//! Sessions: kept by the SHA-256 of their secret, never by the secret. They end by themselves, by signing out, or all of
+//! an account's at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use queue_protocol::{AccountName, WorkerName};
+use queue_protocol::AccountName;
 use sha2::{Digest, Sha256};
 
 use crate::accounts::Account;
@@ -12,6 +13,9 @@ use crate::error::BrokerError;
 
 /// How long a session lasts without a request: a workshop day.
 pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
+
+/// Field of an account and of each of its sessions: a session of an earlier generation is over.
+pub(crate) const GENERATION: &str = "generation";
 
 /// SHA-256 of a session id or token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,6 +27,10 @@ impl SecretHash {
     pub fn of(secret: &str) -> Self {
         Self(hex::encode(Sha256::digest(secret.as_bytes())))
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Broker {
@@ -33,9 +41,16 @@ impl Broker {
     pub async fn begin_session(&self, secret: &SecretHash, account: &AccountName) -> Result<(), BrokerError> {
         let mut connection = self.connection.clone();
         let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
+        // Read first: an account whose sessions end in between has another generation by then.
+        let generation: Option<u64> = redis::cmd("HGET")
+            .arg(self.keys.account(account))
+            .arg(GENERATION)
+            .query_async(&mut connection)
+            .await?;
         redis::pipe()
             .atomic()
             .hset(self.keys.session(&secret.0), "account", account.as_str())
+            .hset(self.keys.session(&secret.0), GENERATION, generation.unwrap_or_default())
             .pexpire(self.keys.session(&secret.0), idle_ms)
             .query_async::<()>(&mut connection)
             .await?;
@@ -49,15 +64,20 @@ impl Broker {
     pub async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, BrokerError> {
         let mut connection = self.connection.clone();
         let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
-        let (name, _): (Option<String>, bool) = redis::pipe()
-            .hget(self.keys.session(&secret.0), "account")
+        let (session, _): (HashMap<String, String>, bool) = redis::pipe()
+            .hgetall(self.keys.session(&secret.0))
             .pexpire(self.keys.session(&secret.0), idle_ms)
             .query_async(&mut connection)
             .await?;
-        let Some(name) = name.and_then(|name| name.parse().ok()) else {
+        let Some(name) = session.get("account").and_then(|name| name.parse().ok()) else {
             return Ok(None);
         };
-        Ok(self.account(&name).await?.filter(|account| !account.disabled))
+        let fields: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.account(&name)).query_async(&mut connection).await?;
+        if generation(&fields) != generation(&session) {
+            return Ok(None);
+        }
+        Ok(Account::read(name, &fields).filter(|account| !account.disabled))
     }
 
     /// Ends a session.
@@ -69,34 +89,8 @@ impl Broker {
         redis::cmd("DEL").arg(self.keys.session(&secret.0)).query_async::<()>(&mut connection).await?;
         Ok(())
     }
+}
 
-    /// Lets whoever has this secret be that worker.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: written or not; issue another.
-    pub async fn put_worker_token(
-        &self,
-        secret: &SecretHash,
-        worker: &WorkerName,
-    ) -> Result<(), BrokerError> {
-        let mut connection = self.connection.clone();
-        redis::cmd("HSET")
-            .arg(self.keys.token(&secret.0))
-            .arg("worker")
-            .arg(worker.as_str())
-            .query_async::<()>(&mut connection)
-            .await?;
-        Ok(())
-    }
-
-    /// The worker behind a token.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`] while the store does not answer.
-    pub async fn worker_of_token(&self, secret: &SecretHash) -> Result<Option<WorkerName>, BrokerError> {
-        let mut connection = self.connection.clone();
-        let fields: HashMap<String, String> =
-            redis::cmd("HGETALL").arg(self.keys.token(&secret.0)).query_async(&mut connection).await?;
-        Ok(fields.get("worker").and_then(|name| name.parse().ok()))
-    }
+fn generation(fields: &HashMap<String, String>) -> &str {
+    fields.get(GENERATION).map_or("0", String::as_str)
 }

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use queue_protocol::api::Message;
+use queue_protocol::api::{Message, Role};
 use queue_protocol::feed::{JobChange, QueueChange};
 use queue_protocol::link::HeldLease;
-use queue_protocol::{JobId, LeaseToken, Reason, WorkerName};
-use serde::Deserialize;
+use queue_protocol::{AccountName, JobId, LeaseToken, Reason, WorkerName};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::connection::Broker;
@@ -40,6 +40,24 @@ pub enum Signal {
     Cancel(WorkerName, HeldLease),
     /// This worker is to claim nothing more, or may claim again.
     Drain(WorkerName, bool),
+    /// Every session of this account ended; the role is what it had until then.
+    SignedOut(AccountName, Role),
+    /// A token of this worker is worth nothing any more.
+    Revoked(WorkerName),
+}
+
+/// Who must prove anew who they are.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Door {
+    SignedOut { signed_out: AccountName, role: Role },
+    Revoked { revoked: WorkerName },
+}
+
+impl Door {
+    pub(crate) fn encode(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -117,6 +135,13 @@ fn to_worker(json: &[u8]) -> Option<Signal> {
     })
 }
 
+fn door(json: &[u8]) -> Option<Signal> {
+    Some(match serde_json::from_slice(json).ok()? {
+        Door::SignedOut { signed_out, role } => Signal::SignedOut(signed_out, role),
+        Door::Revoked { revoked } => Signal::Revoked(revoked),
+    })
+}
+
 impl Broker {
     /// Listens until the receiver is gone; a broken connection is made again for ever. A full channel makes it wait,
     /// and Redis drops a subscriber that waits too long: then it listens anew and says so.
@@ -131,8 +156,8 @@ impl Broker {
 
     async fn listen_once(&self, heard: &mpsc::Sender<Signal>) -> Result<(), BrokerError> {
         let mut pubsub = self.client.get_async_pubsub().await?;
-        let (feed, frames) = (self.keys.feed(), self.keys.frames());
-        pubsub.subscribe(&[&feed, &frames, &self.keys.worker_channel()]).await?;
+        let (feed, frames, doors) = (self.keys.feed(), self.keys.frames(), self.keys.doors());
+        pubsub.subscribe(&[&feed, &frames, &doors, &self.keys.worker_channel()]).await?;
         if heard.send(Signal::Listening).await.is_err() {
             return Ok(());
         }
@@ -141,6 +166,7 @@ impl Broker {
             let bytes = message.get_payload_bytes();
             let signal = match message.get_channel_name() {
                 name if name == feed => change(bytes),
+                name if name == doors => door(bytes),
                 name if name == frames => ExecutionFrame::decode(bytes).ok().map(Signal::Frame),
                 _ => to_worker(bytes),
             };

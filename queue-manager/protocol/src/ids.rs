@@ -125,6 +125,11 @@ text_id! {
     |text| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 text_id! {
+    /// What a worker's token is called where it is listed and revoked: 12 hexadecimal digits, safe to show.
+    TokenId, "token id", "^[0-9a-f]{12}$",
+    |text| text.len() == 12 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+text_id! {
     /// SHA-256 of a file's bytes: 64 lower-case hexadecimal digits.
     FileHash, "file hash", "^[0-9a-f]{64}$",
     |text| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

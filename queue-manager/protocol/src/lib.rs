@@ -9,10 +9,14 @@ pub mod lane;
 pub mod limits;
 pub mod link;
 pub mod mode;
+pub mod secret;
 pub mod timings;
 
-pub use ids::{AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, WorkerName, Workshop};
+pub use ids::{
+    AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, TokenId, WorkerName, Workshop,
+};
 pub use job::{FailureKind, JobState, Reason};
 pub use lane::Lane;
 pub use mode::Mode;
+pub use secret::Secret;
 pub use timings::Timings;

@@ -18,6 +18,7 @@ mod locks;
 mod python_json;
 
 mod catalogue;
+mod config;
 mod control;
 mod execution;
 mod folder;
@@ -34,6 +35,7 @@ mod settings;
 mod sockets;
 mod validation;
 
+pub use config::{Config, without_empty_variables};
 pub use control::{Control, Misbehaviour};
 pub use server::serve;
 pub use settings::Settings;

@@ -1,21 +1,41 @@
 //! The program `simulated-comfyui`.
 
-mod config;
-
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::Parser as _;
-use config::Config;
+use anyhow::{Context as _, anyhow};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use simulated_comfyui::{Config, without_empty_variables};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// A stand-in that speaks ComfyUI's protocol, without a GPU and without models.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    config: Config,
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+async fn main() -> ExitCode {
+    let matches = without_empty_variables(Arguments::command()).get_matches();
+    let Arguments { config } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing else is left to do where nobody reads standard error.
+            let _ = writeln!(io::stderr(), "simulated-comfyui: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|error| anyhow!("ATELIER_LOG={} is no filter: {error}", config.log))?;
     tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
 
     let temporary = match config.folder {

@@ -12,6 +12,7 @@ use axum::routing::{get, put};
 use queue_broker::Broker;
 use queue_broker::sessions::SecretHash;
 use queue_protocol::{WorkerName, limits};
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::identity::caller::authorization;
@@ -47,5 +48,8 @@ pub(crate) fn router(app: App) -> Router {
 }
 
 async fn open(State(app): State<App>, Worker(worker): Worker, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(limits::LINK_FRAME).on_upgrade(move |socket| session::serve(socket, app, worker))
+    let span = tracing::info_span!("link", worker.id = %worker);
+    upgrade
+        .max_message_size(limits::LINK_FRAME)
+        .on_upgrade(move |socket| session::serve(socket, app, worker).instrument(span))
 }

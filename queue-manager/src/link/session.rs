@@ -30,7 +30,7 @@ enum Ended {
     NotUnderstood(String),
     #[error("the queue-manager is stopping")]
     Stopping,
-    #[error("the worker does not keep up")]
+    #[error("the worker does not keep up, or its token was revoked")]
     TooSlow,
 }
 

@@ -23,6 +23,7 @@ use axum::routing::{any, get, patch, post};
 use axum::{Router, http::header};
 use queue_protocol::limits;
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::identity::caller::Identity;
@@ -124,8 +125,9 @@ pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Req
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return SeatTrouble(Trouble::BadPath).into_response(),
     }
+    let span = tracing::info_span!("seat", participant.id = %caller.name);
     request.extensions_mut().insert(caller);
-    match seats.oneshot(request).await {
+    match seats.oneshot(request).instrument(span).await {
         Ok(response) => response,
         Err(never) => match never {},
     }

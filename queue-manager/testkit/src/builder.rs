@@ -17,6 +17,7 @@ pub struct WorkshopBuilder {
     frontend: bool,
     people: usize,
     comfyui: Option<String>,
+    settings: BTreeMap<&'static str, String>,
 }
 
 impl WorkshopBuilder {
@@ -32,7 +33,15 @@ impl WorkshopBuilder {
             frontend: false,
             people: 2,
             comfyui: None,
+            settings: BTreeMap::new(),
         }
+    }
+
+    /// A variable in the environment of every program.
+    #[must_use]
+    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.insert(name, value.to_owned());
+        self
     }
 
     /// Lease in ms.
@@ -109,7 +118,7 @@ impl WorkshopBuilder {
         } else {
             folder.path().join("no-frontend")
         };
-        let environment = BTreeMap::from([
+        let mut environment = BTreeMap::from([
             ("ATELIER_BIND", bind.clone()),
             ("ATELIER_WORKER_BIND", worker_bind.clone()),
             ("ATELIER_ADMIN_BIND", admin_bind.clone()),
@@ -120,6 +129,7 @@ impl WorkshopBuilder {
             ("ATELIER_LEASE_MS", self.lease_ms.to_string()),
             ("ATELIER_LOG", "info,queue_broker=debug".to_owned()),
         ]);
+        environment.extend(self.settings);
         let mut workshop = Workshop {
             queue_manager: queue_manager(&folder, &environment)?,
             front: format!("http://{bind}"),

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod builder;
+pub mod configuration;
 pub mod graphs;
 pub mod person;
 pub mod process;

@@ -94,13 +94,21 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
+    /// Waits until it ends by itself; its exit code.
+    ///
+    /// # Errors
+    /// When it does not within 20 s.
+    pub async fn ended(&mut self) -> anyhow::Result<Option<i32>> {
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        Ok(ended.with_context(|| format!("did not end within 20 s:\n{}", self.output()))??.code())
+    }
+
     /// SIGTERM, and waits until it is gone; its exit code.
     ///
     /// # Errors
-    /// When it does not stop within 20 s.
+    /// When it does not within 20 s.
     pub async fn stop(&mut self) -> anyhow::Result<Option<i32>> {
         self.signal(Signal::TERM)?;
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
-        Ok(ended.with_context(|| format!("did not stop within 20 s:\n{}", self.output()))??.code())
+        self.ended().await
     }
 }

@@ -12,9 +12,45 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The client's end of a websocket.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Opens a websocket (`http://…`) with what its `Authorization` header says.
+///
+/// # Errors
+/// When it does not open.
+pub async fn connect(url: &str, authorization: &str) -> anyhow::Result<Socket> {
+    let mut request = url.replacen("http", "ws", 1).into_client_request()?;
+    request.headers_mut().insert("authorization", authorization.parse()?);
+    Ok(connect_async(request).await?.0)
+}
+
+/// Listens until the other end closes; the code it gave, or `None` when it went without a word.
+///
+/// # Errors
+/// When nothing comes for a minute.
+pub async fn close_code(socket: &mut Socket) -> anyhow::Result<Option<u16>> {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.context("silence")? {
+            Some(Ok(Message::Close(frame))) => return Ok(frame.map(|frame| frame.code.into())),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Ok(None),
+        }
+    }
+}
+
+/// `Authorization` of a name and a password.
+///
+/// # Errors
+/// When they cannot be said in a header.
+pub fn basic(name: &str, password: &str) -> anyhow::Result<String> {
+    let request = reqwest::Client::new().get("http://localhost").basic_auth(name, Some(password)).build()?;
+    Ok(request.headers().get("authorization").context("an authorization")?.to_str()?.to_owned())
+}
+
 /// An open tab and everything it heard.
 pub struct Tab {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// Its client id.
     pub sid: String,
     /// JSON messages, oldest first.
@@ -30,13 +66,7 @@ impl Tab {
     /// When it does not open, or its first word is no status with a session id.
     pub async fn open(base: &str, name: &str, password: &str, client: Option<&str>) -> anyhow::Result<Self> {
         let query = client.map(|id| format!("?clientId={id}")).unwrap_or_default();
-        let url = format!("{}/{name}/ws{query}", base.replacen("http", "ws", 1));
-        let mut request = url.into_client_request()?;
-        let basic =
-            reqwest::Client::new().get("http://localhost").basic_auth(name, Some(password)).build()?;
-        let authorization = basic.headers().get("authorization").context("an authorization")?;
-        request.headers_mut().insert("authorization", authorization.clone());
-        let (mut socket, _) = connect_async(request).await?;
+        let mut socket = connect(&format!("{base}/{name}/ws{query}"), &basic(name, password)?).await?;
         let flags = json!({"type": "feature_flags", "data": {"supports_preview_metadata": true}});
         socket.send(Message::Text(flags.to_string().into())).await?;
         let mut tab = Self { socket, sid: String::new(), heard: Vec::new(), previews: Vec::new() };
@@ -63,6 +93,14 @@ impl Tab {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Listens until the socket closes; the code it closes with.
+    ///
+    /// # Errors
+    /// When nothing comes for a minute.
+    pub async fn closed(&mut self) -> anyhow::Result<Option<u16>> {
+        close_code(&mut self.socket).await
     }
 
     /// Listens until a message of a type about a job.

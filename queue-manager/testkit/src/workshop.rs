@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -55,6 +56,24 @@ impl Workshop {
         Ok(command)
     }
 
+    /// What an operator types after `queue-manager`, and what it answers.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn operator(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        Ok(self.program("queue-manager")?.args(arguments).output().await?)
+    }
+
+    /// The same with `--json`, and the JSON it prints.
+    ///
+    /// # Errors
+    /// When it refuses, with what it said.
+    pub async fn operator_json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = self.operator(&[arguments, &["--json"]].concat()).await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     pub(crate) fn run(&self, name: &str, command: Command) -> anyhow::Result<Process> {
         Process::start(command, &self.folder.path().join(format!("{name}.log")))
     }
@@ -81,7 +100,8 @@ impl Workshop {
         let names: Vec<_> = (1..=number).map(|n| format!("user{n:03}")).collect();
         for (role, names) in [("participant", names), ("instructor", vec!["instructor".to_owned()])] {
             let mut command = self.program("queue-manager")?;
-            let output = command.args(["user", "add", "--role", role]).args(&names).output().await?;
+            let output =
+                command.args(["user", "add", "--json", "--role", role]).args(&names).output().await?;
             let made: Vec<Value> = serde_json::from_slice(&output.stdout)
                 .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

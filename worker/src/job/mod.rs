@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch as orders};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
@@ -122,7 +123,8 @@ pub fn start(
     let lease = HeldLease { job: offer.job, token: offer.token };
     let (orders, heard) = orders::channel(Orders::Run);
     let (sender, end) = oneshot::channel();
-    let task = tasks.spawn(async move {
+    let span = tracing::info_span!("job", job.id = %offer.job, participant.id = %offer.participant);
+    let work = async move {
         if let Some(before) = before {
             // However it ended, it is gone.
             drop(before.await);
@@ -130,7 +132,8 @@ pub fn start(
         let end = Job { lease, offer, heard, stored: Stored::default(), with: surroundings }.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
-    });
+    };
+    let task = tasks.spawn(work.instrument(span));
     Run { lease, orders, end, task }
 }
 

@@ -1,9 +1,12 @@
 //! Accounts, sessions, tokens: kept by hash, and disabling takes effect at once.
 
-use queue_broker::accounts::Account;
+use queue_broker::Broker;
+use queue_broker::accounts::{Account, AccountChange};
 use queue_broker::sessions::SecretHash;
+use queue_broker::signals::Signal;
 use queue_protocol::api::Role;
 
+use crate::listening::listening;
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{gpu, person};
 
@@ -30,12 +33,77 @@ async fn a_session_names_its_account_until_it_ends_or_the_account_is_disabled() 
     assert_eq!(broker.session(&secret).await.unwrap(), None);
 }
 
+async fn signed_in(broker: &Broker, name: &str) -> (Account, SecretHash) {
+    let account = Account {
+        name: person(name),
+        role: Role::Participant,
+        password_hash: "$argon2id$…".to_owned(),
+        disabled: false,
+    };
+    broker.put_account(&account).await.unwrap();
+    let secret = SecretHash::of(name);
+    broker.begin_session(&secret, &account.name).await.unwrap();
+    (account, secret)
+}
+
 #[tokio::test]
-async fn a_token_is_one_workers() {
+async fn sessions_that_ended_with_their_account_stay_ended_when_it_is_enabled_again() {
     let broker = fresh_workshop().await;
-    broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1")).await.unwrap();
-    assert_eq!(broker.worker_of_token(&SecretHash::of("t")).await.unwrap(), Some(gpu("gpu-1")));
-    assert_eq!(broker.worker_of_token(&SecretHash::of("u")).await.unwrap(), None);
+    let (ada, before) = signed_in(&broker, "ada").await;
+    let (_, bens) = signed_in(&broker, "ben").await;
+    let changes = [
+        AccountChange::Disabled(true),
+        AccountChange::PasswordHash("$argon2id$new".to_owned()),
+        AccountChange::Role(Role::Instructor),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let secret = SecretHash::of(&format!("session {n}"));
+        broker.begin_session(&secret, &ada.name).await.unwrap();
+        assert!(broker.change_account(&ada.name, &change).await.unwrap());
+        broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();
+        assert_eq!(broker.session(&secret).await.unwrap(), None);
+        assert_eq!(broker.session(&before).await.unwrap(), None);
+    }
+    let after = SecretHash::of("after");
+    broker.begin_session(&after, &ada.name).await.unwrap();
+    let found = broker.session(&after).await.unwrap().unwrap();
+    assert_eq!((found.role, found.password_hash.as_str()), (Role::Instructor, "$argon2id$new"));
+    assert!(broker.session(&bens).await.unwrap().is_some(), "nobody else is signed out");
+    let nobody = broker.change_account(&person("eve"), &AccountChange::Disabled(false)).await.unwrap();
+    assert!(!nobody && broker.account(&person("eve")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_token_is_one_workers_until_it_is_revoked() {
+    let broker = fresh_workshop().await;
+    let (first, second) = (SecretHash::of("t"), SecretHash::of("u"));
+    let id = broker.put_worker_token(&first, &gpu("gpu-1")).await.unwrap();
+    broker.put_worker_token(&second, &gpu("gpu-2")).await.unwrap();
+    assert_eq!(broker.worker_of_token(&first).await.unwrap(), Some(gpu("gpu-1")));
+    assert_eq!(broker.worker_of_token(&SecretHash::of("v")).await.unwrap(), None);
+    let listed = broker.worker_tokens().await.unwrap();
+    assert_eq!((&listed[0].id, &listed[0].worker), (&id, &gpu("gpu-1")));
+    assert!(listed[0].used_at.unwrap() >= listed[0].made_at, "it was used");
+    assert_eq!((listed.len(), listed[1].used_at), (2, None));
+
+    assert!(broker.revoke_worker_token(&id).await.unwrap());
+    assert_eq!(broker.worker_of_token(&first).await.unwrap(), None);
+    assert_eq!(broker.worker_of_token(&second).await.unwrap(), Some(gpu("gpu-2")), "the other one stays");
+    assert!(!broker.revoke_worker_token(&id).await.unwrap(), "it is gone");
+    assert_eq!(broker.worker_tokens().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_loses_the_right_to_listen_is_announced() {
+    let broker = fresh_workshop().await;
+    let mut heard = listening(&broker).await;
+    let (ada, _) = signed_in(&broker, "ada").await;
+    let token = broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1")).await.unwrap();
+    broker.change_account(&ada.name, &AccountChange::Disabled(true)).await.unwrap();
+    broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();
+    broker.revoke_worker_token(&token).await.unwrap();
+    assert_eq!(heard.recv().await, Some(Signal::SignedOut(ada.name, Role::Participant)));
+    assert_eq!(heard.recv().await, Some(Signal::Revoked(gpu("gpu-1"))), "enabling signs nobody out");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{AT_ONCE, claim, gpu, held, here, kind, lent, needs, nothing, person, submit};
 
-async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
+pub async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
     let (sender, mut heard) = mpsc::channel(64);
     let listener = broker.clone();
     #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]

@@ -1,9 +1,16 @@
 //! Health: green only when things are well.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::{SinkExt, StreamExt};
+use queue_protocol::link::{FromWorker, Hello};
+use rustix::process::Signal;
 use serde_json::Value;
+use testkit::tab::{basic, close_code, connect};
 use testkit::{WorkshopBuilder, waiting};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -62,14 +69,46 @@ async fn the_published_view_has_the_promised_fields() {
 }
 
 #[tokio::test]
-async fn a_stopped_queue_manager_takes_its_redis_with_it() {
-    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+async fn a_stopped_queue_manager_tells_every_socket_and_takes_its_redis_with_it_within_ten_seconds() {
+    let mut workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
     let info = workshop.redis(&["info", "server"]).await.unwrap();
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap().trim().to_owned();
-    // An open feed and an open tab must not keep it from stopping.
     let ada = workshop.person("user001").unwrap();
-    let _feed = ada.get("/api/v1/events").await.unwrap();
-    let _tab = ada.tab(None).await.unwrap();
-    workshop.queue_manager.stop().await.unwrap();
+    let basic_ada = basic("user001", workshop.password("user001").unwrap()).unwrap();
+    let token = workshop.operator_json(&["token", "issue", "gpu-1"]).await.unwrap();
+    let bearer = format!("Bearer {}", token["token"].as_str().unwrap());
+    let events = ada.get("/api/v1/events").await.unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let mut feed = connect(&format!("{}/api/v1/feed", workshop.front), &basic_ada).await.unwrap();
+    let mut link = connect(&format!("{}/link", workshop.link), &bearer).await.unwrap();
+    let hello = FromWorker::Hello(Hello {
+        version: "0".to_owned(),
+        gpu: "none".to_owned(),
+        vram_total: 0,
+        comfyui_version: "0".to_owned(),
+        object_info: "0".repeat(64).parse().unwrap(),
+        leases: Vec::new(),
+    });
+    let hello = serde_json::to_string(&hello).unwrap();
+    link.send(Message::Text(hello.into())).await.unwrap();
+    let welcome = link.next().await.unwrap().unwrap();
+    assert!(welcome.to_text().unwrap().contains("welcome"), "{welcome}");
+    // A request that never ends: the headers of an upload, and nothing after them.
+    let mut stuck = TcpStream::connect(workshop.front.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST /user001/upload/image HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic_ada}\r\n\
+         Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n"
+    );
+    stuck.write_all(head.as_bytes()).await.unwrap();
+
+    let asked = Instant::now();
+    workshop.queue_manager.signal(Signal::TERM).unwrap();
+    let going_away = Some(1001);
+    assert_eq!(tab.closed().await.unwrap(), going_away);
+    assert_eq!(close_code(&mut feed).await.unwrap(), going_away);
+    assert_eq!(close_code(&mut link).await.unwrap(), going_away);
+    events.bytes().await.expect("the stream of events ends as a stream does");
+    assert_eq!(workshop.queue_manager.ended().await.unwrap(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "container runtimes kill after 10 s");
     assert!(!std::path::Path::new("/proc").join(pid).exists());
 }

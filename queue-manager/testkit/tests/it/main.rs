@@ -7,14 +7,18 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod configuration;
 mod crashes;
 mod dashboard;
 mod doors;
 mod failing;
 mod health;
 mod in_a_browser;
+mod logs;
+mod operating;
 mod png_text;
 mod seats;
+mod settings;
 mod start_and_stop;
 mod stopping;
 mod tidy;

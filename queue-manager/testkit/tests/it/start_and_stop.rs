@@ -23,10 +23,17 @@ impl Copy {
         let status =
             Command::new("sh").arg("-c").arg(copy).arg(folder.path()).current_dir(repository()).status();
         assert!(status.await.unwrap().success());
-        Self { folder, ports: (0..6).map(|_| free_port().unwrap()).collect() }
+        // The simulated ComfyUIs take one port after the other, from the last one on.
+        let next_is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", port + 1)).is_ok();
+        let simulated = std::iter::repeat_with(|| free_port().unwrap()).find(next_is_free).unwrap();
+        Self { folder, ports: (0..5).map(|_| free_port().unwrap()).chain([simulated]).collect() }
     }
 
     async fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        self.script_with(name, arguments, &[]).await
+    }
+
+    async fn script_with(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let programs = our_program("queue-manager").unwrap();
         let target = programs.ancestors().nth(2).unwrap();
         let local = |port: u16| format!("127.0.0.1:{port}");
@@ -41,6 +48,8 @@ impl Copy {
             .env("ATELIER_ADMIN_BIND", local(self.ports[4]))
             .env("ATELIER_SIMULATED_PORT", self.ports[5].to_string())
             .env_remove("COMFYUI_URL")
+            .env_remove("INFERENCE_PROVIDER")
+            .envs(environment.iter().copied())
             .output()
             .await
             .unwrap()
@@ -90,6 +99,27 @@ async fn one_command_starts_a_workshop_and_another_leaves_nothing_behind() {
     let again: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(again, sign_ins);
 
+    // More of everything, by the names that other tools use.
+    let larger = [("NUM_USERS", "3"), ("NUM_WORKERS", "2"), ("INFERENCE_PROVIDER", "simulated")];
+    let grown = copy.script_with("start.sh", &[], &larger).await;
+    assert!(grown.status.success(), "{}", String::from_utf8_lossy(&grown.stderr));
+    let again: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(again["participants"].as_array().unwrap().len(), 3);
+    assert_eq!(again["participants"][0], sign_ins["participants"][0], "the first ones keep their passwords");
+    let status: Value = reqwest::get(urls["health"].as_str().unwrap()).await.unwrap().json().await.unwrap();
+    assert_eq!(status["active_workers"], 2);
+    let said = copy.script("status.sh", &[]).await;
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).contains("worker-2: running"));
+
+    // The file with the passwords is lost: those who exist get new ones.
+    std::fs::remove_file(copy.folder.path().join("data/accounts.json")).unwrap();
+    assert!(copy.script("start.sh", &["--participants", "2"]).await.status.success());
+    let anew: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let one = &anew["participants"][0];
+    assert_ne!(*one, sign_ins["participants"][0]);
+    let person = Person::new(urls["seats"].as_str().unwrap(), &text(&one["name"]), &text(&one["password"]));
+    assert_eq!(person.get("/api/v1/jobs").await.unwrap().status(), 200);
+
     let stopped = copy.script("stop.sh", &[]).await;
     assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
     assert_eq!(copy.processes(), Vec::<String>::new());
@@ -104,6 +134,18 @@ async fn nonsense_on_the_command_line_starts_nothing_and_says_what_to_do() {
         let refused = copy.script("start.sh", arguments).await;
         assert_eq!(refused.status.code(), Some(2));
         assert!(!refused.stdout.is_empty() || !refused.stderr.is_empty());
+    }
+    let url = ("COMFYUI_URL", "http://127.0.0.1:1");
+    for (environment, said) in [
+        ([("NUM_USERS", "many"), ("X", "")], "'many'"),
+        ([("NUM_WORKERS", "-1"), ("X", "")], "'-1'"),
+        ([("INFERENCE_PROVIDER", "cloud"), ("X", "")], "'simulated'"),
+        ([("INFERENCE_PROVIDER", "simulated"), url], "only one of them"),
+        ([("NUM_WORKERS", "2"), url], "one each"),
+    ] {
+        let refused = copy.script_with("start.sh", &[], &environment).await;
+        let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && complaint.contains(said), "{environment:?}: {complaint}");
     }
     assert_eq!(copy.processes(), Vec::<String>::new());
 }
