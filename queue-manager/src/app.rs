@@ -22,6 +22,7 @@ use crate::files::Files;
 use crate::hub::Hub;
 use crate::identity::caller::Identity;
 use crate::identity::cookie::CookieKind;
+use crate::identity::guard::Pace;
 use crate::identity::{Passwords, sign_in};
 use crate::janitor::Settings;
 use crate::pages::Look;
@@ -45,6 +46,7 @@ pub(crate) struct App {
     pub(crate) look: Look,
     pub(crate) frontend: seat::frontend::Frontend,
     pub(crate) door: Door,
+    pub(crate) pace: Pace,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -117,6 +119,7 @@ impl App {
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),
+            pace: Pace::default(),
             door: Door { broker: broker.clone(), files: files.clone(), capabilities: capabilities.clone() },
             config: Arc::new(config),
             hub: Hub::default(),
@@ -155,7 +158,7 @@ fn public_router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))
         .route("/api/queue/status", get(health::queue_status))
-        .nest("/api/v1", api::router())
+        .nest("/api/v1", api::table::router(&app))
         .merge(crate::pages::router())
         .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), request))
         .layer(middleware::from_fn(cross_site::refuse))

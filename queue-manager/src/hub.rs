@@ -29,9 +29,8 @@ impl Interest {
     fn matches(&self, signal: &Signal) -> bool {
         match (self, signal) {
             (_, Signal::Listening)
-            | (Self::Room, Signal::Change { .. })
-            | (Self::Room | Self::Participant(_), Signal::Queue(_))
-            | (Self::Room, Signal::Message(_)) => true,
+            | (Self::Room, Signal::Change { .. } | Signal::Queue(_) | Signal::Message(_))
+            | (Self::Participant(_), Signal::Queue(_)) => true,
             (Self::Participant(me), Signal::Message(said)) => said.to.as_ref().is_none_or(|to| to == me),
             (Self::Participant(me), Signal::Change { change, .. }) => *me == change.participant,
             (Self::Participant(me), Signal::Frame(frame)) => *me == frame.participant,

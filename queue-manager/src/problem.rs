@@ -23,6 +23,21 @@ pub enum Trouble {
     /// Too many tries for one account.
     #[error("Too many tries for this account. Wait a minute and try again.")]
     SlowDown,
+    /// Only the instructor may.
+    #[error("Only the instructor may do this.")]
+    Forbidden,
+    /// Too many requests of one account.
+    #[error("Too many requests at once. Wait a few seconds.")]
+    TooFast,
+    /// The job or the worker is in a state where this cannot be done. Nothing was changed.
+    #[error("{0}")]
+    WrongState(String),
+    /// A body that does not say it is JSON.
+    #[error("Send JSON, with Content-Type: application/json.")]
+    NotJson,
+    /// The path exists, the method does not.
+    #[error("There is no such method here.")]
+    WrongMethod,
     /// There is no such thing, or it is somebody else's.
     #[error("There is nothing here by that name.")]
     NotFound,
@@ -72,6 +87,11 @@ impl Trouble {
             Self::NotSignedIn => (StatusCode::UNAUTHORIZED, "not_signed_in"),
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too_fast"),
+            Self::WrongState(_) => (StatusCode::CONFLICT, "wrong_state"),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json"),
+            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::LeaseOver => (StatusCode::GONE, "lease_over"),
             Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
@@ -95,7 +115,7 @@ impl Trouble {
                 let challenge = HeaderValue::from_static("Basic realm=\"Atelier\", charset=\"UTF-8\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Self::SlowDown | Self::LineFull(_) | Self::StoreAway => {
+            Self::SlowDown | Self::TooFast | Self::LineFull(_) | Self::StoreAway => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

@@ -1,81 +1,107 @@
-//! `GET /api/v1/jobs`, `GET /api/v1/jobs/{id}`, `DELETE /api/v1/jobs/{id}`: one's own jobs; anyone's for the
-//! instructor by id.
+//! Jobs: lists, one, and cancel. One's own; anyone's for the instructor.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::cancel::Cancelled;
-use queue_protocol::api::{Job, JobList, Role};
-use queue_protocol::{JobId, JobState};
-use serde::{Deserialize, Serialize};
+use queue_protocol::api::{Cancel, CancelOutcome, Job, JobFilter, JobList, Role};
+use queue_protocol::{AccountName, JobId};
 
-use super::view;
+use super::input::{Asked, Body, Named, page};
+use super::{audit, view};
 use crate::identity::Caller;
 use crate::problem::Trouble;
 
-/// Jobs that one list looks through, newest first.
-const MOST: usize = 1_000;
+/// Jobs that one request looks through; the cursor goes on from there.
+const MOST: usize = 2_000;
+const AT_ONCE: usize = 200;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Filter {
-    state: Option<JobState>,
-    limit: Option<usize>,
+/// The owner a job must have: nobody in particular for the instructor.
+pub(super) fn owner(caller: &Caller) -> Option<&AccountName> {
+    (caller.role != Role::Instructor).then_some(&caller.name)
+}
+
+fn matches(filter: &JobFilter, job: &StoredJob) -> bool {
+    filter.state.is_none_or(|state| job.state == state)
+        && filter.reason.is_none_or(|reason| job.reason == Some(reason))
+        && filter.lane.is_none_or(|lane| job.lane == lane)
+        && filter.worker.as_ref().is_none_or(|worker| job.worker.as_ref() == Some(worker))
 }
 
 pub(crate) async fn list(
     State(broker): State<Broker>,
     caller: Caller,
-    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+    Asked(filter): Asked<JobFilter>,
 ) -> Result<Json<JobList>, Trouble> {
-    let Query(filter) = filter.map_err(|error| Trouble::BadRequest(error.body_text()))?;
-    let mut stored = broker.jobs_of(&caller.name, MOST).await?;
-    stored.retain(|job| filter.state.is_none_or(|state| job.state == state));
-    stored.truncate(filter.limit.unwrap_or(100).min(MOST));
-    Ok(Json(JobList { jobs: view::jobs(&broker, stored).await? }))
+    let limit = page(filter.limit)?;
+    let whose = match (owner(&caller), &filter.participant) {
+        (Some(own), Some(other)) if own != other => return Err(Trouble::NotFound),
+        (Some(own), _) => Some(own),
+        (None, other) => other.as_ref(),
+    };
+    let (mut found, mut cursor, mut seen) = (Vec::new(), filter.cursor, 0);
+    loop {
+        let batch = broker.jobs_before(whose, cursor, AT_ONCE).await?;
+        let last = batch.len() < AT_ONCE;
+        seen += batch.len();
+        for (number, job) in batch {
+            cursor = Some(number);
+            found.extend(Some(job).filter(|job| matches(&filter, job)));
+            if found.len() == limit {
+                return Ok(Json(JobList { jobs: view::jobs(&broker, found).await?, cursor }));
+            }
+        }
+        if last || seen >= MOST {
+            let cursor = cursor.filter(|_| !last);
+            return Ok(Json(JobList { jobs: view::jobs(&broker, found).await?, cursor }));
+        }
+    }
 }
 
 pub(crate) async fn get(
     State(broker): State<Broker>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<JobId>,
 ) -> Result<Json<Job>, Trouble> {
-    let job = visible(&broker, &caller, id.parse()?).await?;
+    let job = visible(&broker, &caller, id).await?;
     view::jobs(&broker, vec![job]).await?.pop().map(Json).ok_or(Trouble::NotFound)
 }
 
-/// A job the caller may see: their own, or any for the instructor. Anything else does not exist.
-async fn visible(broker: &Broker, caller: &Caller, id: JobId) -> Result<StoredJob, Trouble> {
+/// A job the caller may see. Anything else does not exist.
+pub(super) async fn visible(broker: &Broker, caller: &Caller, id: JobId) -> Result<StoredJob, Trouble> {
     let job = broker.job(id).await?.ok_or(Trouble::NotFound)?;
-    if job.participant == caller.name || caller.role == Role::Instructor {
-        Ok(job)
-    } else {
-        Err(Trouble::NotFound)
-    }
-}
-
-/// What a cancel answers.
-#[derive(Serialize)]
-pub(crate) struct CancelAnswer {
-    /// `cancelled`, `stopping`, or the end state it had reached before.
-    outcome: String,
+    if owner(caller).is_none_or(|own| *own == job.participant) { Ok(job) } else { Err(Trouble::NotFound) }
 }
 
 pub(crate) async fn cancel(
     State(broker): State<Broker>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<CancelAnswer>, Trouble> {
-    let owner = (caller.role != Role::Instructor).then_some(&caller.name);
-    let outcome = match broker.cancel(id.parse()?, owner, Duration::ZERO).await? {
+    Named(id): Named<JobId>,
+    Body(wanted): Body<Cancel>,
+) -> Result<Json<CancelOutcome>, Trouble> {
+    let after_ms = wanted.after_ms.unwrap_or_default();
+    if after_ms > 60_000 {
+        return Err(Trouble::BadRequest("after_ms must be at most 60000.".to_owned()));
+    }
+    let after = Duration::from_millis(after_ms.into());
+    let outcome = match broker.cancel(id, owner(&caller), after).await? {
         Cancelled::Cancelled => "cancelled".to_owned(),
         Cancelled::Stopping => "stopping".to_owned(),
         Cancelled::Delayed => "delayed".to_owned(),
         Cancelled::Ended(state) => state.to_string(),
         Cancelled::Unknown => return Err(Trouble::NotFound),
     };
-    Ok(Json(CancelAnswer { outcome }))
+    audit::job(&broker, &caller, id, "job.cancel", &outcome).await;
+    Ok(Json(CancelOutcome { outcome }))
+}
+
+pub(crate) async fn cancel_now(
+    broker: State<Broker>,
+    caller: Caller,
+    id: Named<JobId>,
+) -> Result<Json<CancelOutcome>, Trouble> {
+    cancel(broker, caller, id, Body(Cancel::default())).await
 }

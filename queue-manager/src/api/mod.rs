@@ -1,27 +1,17 @@
 //! Our own API under `/api/v1`: JSON in and out, problem+json when something is wrong.
 
+mod accounts;
+mod audit;
+mod caps;
 pub mod feed;
+mod input;
 pub mod jobs;
+mod messages;
+pub mod openapi;
+mod queue;
+mod steer;
 pub mod submit;
+pub mod table;
+mod tokens;
 pub mod view;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
-use queue_protocol::limits;
-
-use crate::app::App;
-use crate::identity::sign_in;
-use crate::problem::Trouble;
-
-pub(crate) fn router() -> Router<App> {
-    Router::new()
-        .route("/session", post(sign_in::token).delete(sign_in::end))
-        .route("/jobs", get(jobs::list).post(submit::submit))
-        .route("/jobs/{id}", get(jobs::get).delete(jobs::cancel))
-        .route("/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/events", get(feed::events))
-        .route("/feed", get(feed::socket))
-        .fallback(async || Trouble::NotFound)
-        .layer(DefaultBodyLimit::max(limits::BODY))
-}
+mod workers;

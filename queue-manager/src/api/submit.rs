@@ -1,29 +1,38 @@
 //! `POST /api/v1/jobs`: submit a workflow.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use queue_protocol::api::Submitted;
 use queue_protocol::{JobId, Lane, limits};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::input::is_json;
 use crate::identity::Caller;
+use crate::identity::guard::Pace;
 use crate::problem::Trouble;
 use crate::workflow::submit::Door;
 
-#[derive(Deserialize)]
+/// A workflow to run.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Submit<'a> {
+pub(crate) struct Submit<'a> {
     /// ComfyUI's API-format graph.
     #[serde(borrow)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     workflow: &'a RawValue,
     /// To make a repeated submit the same job.
     id: Option<JobId>,
     /// Passed on to ComfyUI; `extra_pnginfo` ends up in saved pictures.
     #[serde(borrow)]
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     extra_data: Option<&'a RawValue>,
     /// Before the own other waiting jobs.
     #[serde(default)]
@@ -40,14 +49,6 @@ struct PromptBody<'a> {
     front: bool,
 }
 
-/// What a submit answers.
-#[derive(Serialize)]
-pub(crate) struct SubmitAnswer {
-    id: JobId,
-    position: Option<u64>,
-    repeated: bool,
-}
-
 /// Whole body, or the limit's own answer.
 pub(crate) fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Trouble> {
     body.map_err(|rejection| match rejection.status() {
@@ -58,9 +59,13 @@ pub(crate) fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes,
 
 pub(crate) async fn submit(
     State(door): State<Door>,
+    State(pace): State<Pace>,
     caller: Caller,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Trouble> {
+    pace.submit(&caller.name)?;
+    is_json(&headers)?;
     let body = within_limit(body)?;
     if crate::workflow::depth::exceeds(&body, limits::DEPTH) {
         return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
@@ -78,5 +83,5 @@ pub(crate) async fn submit(
     let position = positions.first().copied().flatten();
     let status = if accepted.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", accepted.id))];
-    Ok((status, location, Json(SubmitAnswer { id: accepted.id, position, repeated: accepted.repeated })))
+    Ok((status, location, Json(Submitted { id: accepted.id, position, repeated: accepted.repeated })))
 }

@@ -30,6 +30,8 @@ fn view(job: StoredJob, position: Option<u64>, result: Option<JobResult>) -> Job
         position,
         attempts: job.attempts,
         worker: job.worker,
+        retry_of: job.retry_of,
+        cancel_at: job.cancel_at,
         submitted_at: job.submitted_at,
         started_at: job.started_at,
         ended_at: job.ended_at,

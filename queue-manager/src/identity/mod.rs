@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod cookie;
+pub(crate) mod guard;
 pub mod password;
 pub mod sign_in;
 

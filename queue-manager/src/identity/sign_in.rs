@@ -69,6 +69,11 @@ async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<
     Ok((account, secret))
 }
 
+/// `GET /api/v1/session`
+pub(crate) async fn who(caller: Caller) -> Json<queue_protocol::api::Account> {
+    Json(queue_protocol::api::Account { name: caller.name, role: caller.role, disabled: false })
+}
+
 /// `DELETE /api/v1/session`: the token, or the browser's session, is worth nothing from now on.
 pub(crate) async fn end(State(identity): State<Identity>, headers: HeaderMap) -> Result<StatusCode, Trouble> {
     identity.sign_out(&headers).await?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::submit::within_limit;
 use crate::identity::Caller;
+use crate::identity::guard::Pace;
 use crate::problem::SeatTrouble;
 use crate::workflow::submit::Door;
 
@@ -22,9 +23,11 @@ pub(super) struct Accepted {
 
 pub(super) async fn submit(
     State(door): State<Door>,
+    State(pace): State<Pace>,
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Accepted>, SeatTrouble> {
+    pace.submit(&caller.name)?;
     let accepted = door.submit(&caller.name, Lane::Normal, &within_limit(body)?).await?;
     Ok(Json(Accepted { prompt_id: accepted.id, number: accepted.number, node_errors: json!({}) }))
 }

@@ -2,7 +2,7 @@
 -- With workers turns places admission
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] job id   ARGV[3] owner it must have, '' for the instructor
--- ARGV[4] id of the new job   ARGV[5..8] usual caps as for submit
+-- ARGV[4] id of the new job   ARGV[5..] usual caps as for submit, four of them
 -- Answers accepted seq untaught (as for submit) | repeated state | conflict | full … | not_ended state | unknown
 
 local old, id = ARGV[2], ARGV[4]

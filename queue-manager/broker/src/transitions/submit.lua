@@ -7,7 +7,7 @@
 -- ARGV[7] SHA-256 of body    ARGV[8] body, empty when it is in the file store   ARGV[9] its bytes as submitted
 -- ARGV[10] client id or ''   ARGV[11] '1' for front      ARGV[12] the workflow's own id or ''
 -- ARGV[13] bound inputs as JSON or ''
--- ARGV[14..17] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
+-- ARGV[14..] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
 -- Answers accepted seq '1' where somebody here has not been taught about these needs | repeated state | conflict
 --   | full (participant or workshop) (jobs or bytes) used
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountName, WorkerName};
+use crate::ids::{AccountName, TokenId, WorkerName};
 
 /// Who the caller is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,12 +113,12 @@ pub struct AccountPatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Token {
     /// Safe to show; names the token when it is revoked.
-    pub id: String,
+    pub id: TokenId,
     /// The worker that it lets in.
     pub worker: WorkerName,
     /// When it was made, in ms since 1970.
-    pub made_at: Option<u64>,
-    /// When it was last used, in ms since 1970.
+    pub made_at: u64,
+    /// When it last opened something, to the minute, in ms since 1970.
     pub used_at: Option<u64>,
 }
 
@@ -143,6 +143,8 @@ pub struct WantedToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewToken {
+    /// What it is revoked by.
+    pub id: TokenId,
     /// The worker.
     pub worker: WorkerName,
     /// Shown once; for `ATELIER_WORKER_TOKEN`.

@@ -82,18 +82,18 @@ pub struct WorkerList {
 #[serde(default, deny_unknown_fields)]
 pub struct Caps {
     /// Waiting jobs of one participant.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000000)))]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000)))]
     pub waiting_per_participant: Option<u32>,
     /// Bytes of one participant's waiting workflows.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000000000000_u64)))]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000_000_u64)))]
     pub bytes_per_participant: Option<u64>,
     /// Running jobs of one participant.
     #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
     pub running_per_participant: Option<u32>,
     /// Waiting jobs of the workshop; not for one person.
-    #[cfg_attr(feature = "schema", schemars(range(max = 10000000)))]
+    #[cfg_attr(feature = "schema", schemars(range(max = 10_000_000)))]
     pub waiting: Option<u32>,
     /// Bytes of all waiting workflows; not for one person.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000000000000_u64)))]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000_000_000_u64)))]
     pub bytes: Option<u64>,
 }

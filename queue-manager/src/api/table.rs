@@ -1,0 +1,193 @@
+//! The one table of the API: each row is a method, a path, who may, a handler, and what the documentation says. The
+//! router, the checks of roles and the OpenAPI description are all made from it, so a route without a row cannot be.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, patch, post};
+use queue_protocol::{api as shape, limits};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{accounts, audit, caps, feed, jobs, messages, openapi, queue, steer, submit, tokens, workers};
+use crate::app::App;
+use crate::identity::{guard, sign_in};
+use crate::problem::Trouble;
+
+/// Who may use a route. What they see there is a second question: a participant's own things, or everyone's for the
+/// instructor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Without signing in.
+    Anyone,
+    /// Everyone who is signed in.
+    Account,
+    /// The instructor.
+    Instructor,
+}
+
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// One route.
+#[derive(Clone)]
+pub struct Row {
+    /// The method.
+    pub method: Method,
+    /// The path below `/api/v1`.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+    handler: fn() -> MethodRouter<App>,
+    /// One sentence for the documentation.
+    pub says: &'static str,
+    /// Its query.
+    pub query: Option<SchemaOf>,
+    /// Its JSON body.
+    pub body: Option<SchemaOf>,
+    /// What it answers when all is well.
+    pub answers: (u16, Option<SchemaOf>),
+    /// Other statuses that are not errors of every route.
+    pub also: &'static [u16],
+    /// Content type of the answer.
+    pub kind: &'static str,
+}
+
+impl Row {
+    fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    fn takes<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    fn answers<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.answers = (status, Some(SchemaGenerator::subschema_for::<T>));
+        self
+    }
+
+    fn also(mut self, statuses: &'static [u16]) -> Self {
+        self.also = statuses;
+        self
+    }
+
+    fn kind(mut self, kind: &'static str, status: u16) -> Self {
+        (self.kind, self.answers.0) = (kind, status);
+        self
+    }
+}
+
+macro_rules! row {
+    ($method:ident $path:literal, $who:ident, $handler:path, $says:literal) => {
+        Row {
+            method: method(stringify!($method)),
+            path: $path,
+            who: Who::$who,
+            handler: || $method($handler),
+            says: $says,
+            query: None,
+            body: None,
+            answers: (204, None),
+            also: &[],
+            kind: "application/json",
+        }
+    };
+}
+
+fn method(word: &str) -> Method {
+    match word {
+        "post" => Method::POST,
+        "patch" => Method::PATCH,
+        "delete" => Method::DELETE,
+        _ => Method::GET,
+    }
+}
+
+/// Every route of the API.
+#[must_use]
+#[rustfmt::skip]
+pub fn rows() -> Vec<Row> {
+    vec![
+        row!(get "/openapi.json", Anyone, openapi::document, "This description.").answers::<serde_json::Value>(200),
+
+        row!(post "/session", Anyone, sign_in::token, "Sign in; the answer's token goes into Authorization: Bearer.")
+            .takes::<shape::SignIn>().answers::<shape::SignedIn>(201).also(&[401]),
+        row!(get "/session", Account, sign_in::who, "Who the caller is.").answers::<shape::Account>(200),
+        row!(delete "/session", Account, sign_in::end, "Sign out."),
+
+        row!(get "/jobs", Account, jobs::list, "Own jobs, newest first; everyone's for the instructor.")
+            .query::<shape::JobFilter>().answers::<shape::JobList>(200),
+        row!(post "/jobs", Account, submit::submit, "Submit a workflow in ComfyUI's API format.")
+            .takes::<submit::Submit<'_>>().answers::<shape::Submitted>(201).also(&[200]),
+        row!(get "/jobs/{id}", Account, jobs::get, "One job.").answers::<shape::Job>(200),
+        row!(delete "/jobs/{id}", Account, jobs::cancel_now, "Cancel a job at once.")
+            .answers::<shape::CancelOutcome>(200),
+        row!(post "/jobs/{id}/cancel", Account, jobs::cancel, "Cancel a job, at once or after a delay.")
+            .takes::<shape::Cancel>().answers::<shape::CancelOutcome>(200),
+        row!(post "/jobs/{id}/keep", Account, steer::keep, "Take a delayed cancel back.").also(&[409]),
+        row!(post "/jobs/{id}/hold", Account, steer::hold, "Put a waiting job aside.").also(&[409]),
+        row!(post "/jobs/{id}/release", Account, steer::release, "Put it back to its own place.").also(&[409]),
+        row!(post "/jobs/{id}/move", Account, steer::move_to, "Move a waiting job within its owner's line.")
+            .takes::<shape::Move>().also(&[409]),
+        row!(post "/jobs/{id}/retry", Account, steer::retry, "Submit an ended job again, as a new one.")
+            .takes::<shape::Retry>().answers::<shape::Submitted>(201).also(&[200, 409]),
+        row!(post "/jobs/{id}/lane", Instructor, steer::prioritise, "Move a waiting job to another lane.")
+            .takes::<shape::Prioritise>().also(&[409]),
+        row!(get "/events", Account, feed::events, "A numbered snapshot, then numbered changes, as server-sent events.")
+            .kind("text/event-stream", 200),
+        row!(get "/feed", Account, feed::socket, "The same over a websocket.").kind("", 101).also(&[426]),
+
+        row!(get "/queue", Account, queue::status, "Totals, mode, and whether the queue is paused.")
+            .answers::<shape::QueueStatus>(200),
+        row!(patch "/queue", Instructor, queue::change, "Change mode or pause.")
+            .takes::<shape::QueueChange>().answers::<shape::QueueStatus>(200),
+        row!(get "/caps", Account, caps::own, "The caps that hold for the caller.").answers::<shape::Caps>(200),
+        row!(patch "/caps", Instructor, caps::change, "Change the workshop's caps.")
+            .takes::<shape::Caps>().answers::<shape::Caps>(200),
+
+        row!(get "/workers", Instructor, workers::list, "Every worker.").answers::<shape::WorkerList>(200),
+        row!(post "/workers/{worker}/drain", Instructor, workers::drain, "Finish what runs, then claim nothing more."),
+        row!(post "/workers/{worker}/resume", Instructor, workers::resume, "Claim again."),
+        row!(delete "/workers/{worker}", Instructor, workers::forget, "List a worker no more.").also(&[409]),
+
+        row!(get "/tokens", Instructor, tokens::list, "Workers' tokens, without the tokens themselves.")
+            .answers::<shape::TokenList>(200),
+        row!(post "/tokens", Instructor, tokens::issue, "Make a worker's token; shown once.")
+            .takes::<shape::WantedToken>().answers::<shape::NewToken>(201),
+        row!(delete "/tokens/{token}", Instructor, tokens::revoke, "Revoke a token; its link closes."),
+
+        row!(get "/accounts", Instructor, accounts::list, "Every account.").answers::<shape::AccountList>(200),
+        row!(post "/accounts", Instructor, accounts::add, "Add an account; its password is shown once.")
+            .takes::<shape::NewAccount>().answers::<shape::NewPassword>(201).also(&[409]),
+        row!(patch "/accounts/{name}", Instructor, accounts::change, "Disable, enable or change a role.")
+            .takes::<shape::AccountPatch>().answers::<shape::Account>(200),
+        row!(post "/accounts/{name}/password", Instructor, accounts::password, "Make a new password; shown once.")
+            .answers::<shape::NewPassword>(200),
+        row!(get "/accounts/{name}/caps", Instructor, caps::of, "The caps that hold for somebody.")
+            .answers::<shape::Caps>(200),
+        row!(patch "/accounts/{name}/caps", Instructor, caps::change_of, "Give somebody their own caps.")
+            .takes::<shape::Caps>().answers::<shape::Caps>(200),
+
+        row!(get "/messages", Account, messages::list, "The instructor's messages to the caller, newest first.")
+            .answers::<shape::MessageList>(200),
+        row!(post "/messages", Instructor, messages::send, "Say something to everybody or to one.")
+            .takes::<shape::NewMessage>().answers::<shape::Message>(201),
+        row!(get "/audit", Instructor, audit::list, "Who did what, newest first.")
+            .query::<shape::AuditFilter>().answers::<shape::AuditLog>(200),
+    ]
+}
+
+/// The API's router.
+pub(crate) fn router(app: &App) -> Router<App> {
+    let mut router = Router::new();
+    for row in rows() {
+        let guarded = (row.handler)().layer(from_fn_with_state((app.clone(), row.who), guard::check));
+        router = router.route(row.path, guarded);
+    }
+    router
+        .fallback(async || Trouble::NotFound)
+        .method_not_allowed_fallback(async || Trouble::WrongMethod)
+        .layer(DefaultBodyLimit::max(limits::BODY))
+}

@@ -1,0 +1,48 @@
+//! Workers' tokens: list, make, revoke. The token itself is shown once, when it is made.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use queue_broker::Broker;
+use queue_broker::sessions::SecretHash;
+use queue_protocol::TokenId;
+use queue_protocol::api::{NewToken, Token, TokenList, WantedToken};
+
+use super::audit;
+use super::input::{Body, Named};
+use crate::identity::Caller;
+use crate::identity::password::random_secret;
+use crate::problem::Trouble;
+
+pub(crate) async fn list(State(broker): State<Broker>) -> Result<Json<TokenList>, Trouble> {
+    let tokens = broker.worker_tokens().await?.into_iter().map(|token| Token {
+        id: token.id,
+        worker: token.worker,
+        made_at: token.made_at,
+        used_at: token.used_at,
+    });
+    Ok(Json(TokenList { tokens: tokens.collect() }))
+}
+
+pub(crate) async fn issue(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Body(wanted): Body<WantedToken>,
+) -> Result<(StatusCode, Json<NewToken>), Trouble> {
+    let token = random_secret();
+    let id = broker.put_worker_token(&SecretHash::of(&token), &wanted.worker).await?;
+    audit::note(&broker, &caller, "token.issue", wanted.worker.as_str(), "", id.as_str()).await;
+    Ok((StatusCode::CREATED, Json(NewToken { id, worker: wanted.worker, token })))
+}
+
+pub(crate) async fn revoke(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(id): Named<TokenId>,
+) -> Result<StatusCode, Trouble> {
+    if !broker.revoke_worker_token(&id).await? {
+        return Err(Trouble::NotFound);
+    }
+    audit::note(&broker, &caller, "token.revoke", id.as_str(), "", "").await;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,76 @@
+//! The check before every handler of the API: who calls, whether they may, and not too often.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use queue_protocol::AccountName;
+use queue_protocol::api::Role;
+
+use super::caller::Caller;
+use crate::api::table::Who;
+use crate::app::App;
+use crate::problem::Trouble;
+
+/// Requests of one account: a busy tab and a script together stay far below.
+const REQUESTS: Quota =
+    Quota::per_second(NonZeroU32::MIN.saturating_add(49)).allow_burst(NonZeroU32::MIN.saturating_add(399));
+/// Submits of one account: ComfyUI's own batch of 100 at once, then two a second.
+const SUBMITS: Quota =
+    Quota::per_second(NonZeroU32::MIN.saturating_add(1)).allow_burst(NonZeroU32::MIN.saturating_add(119));
+
+/// How often an account may come. By account and not by address: a whole room shares one.
+#[derive(Clone)]
+pub(crate) struct Pace {
+    requests: Arc<DefaultKeyedRateLimiter<AccountName>>,
+    submits: Arc<DefaultKeyedRateLimiter<AccountName>>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            requests: Arc::new(RateLimiter::keyed(REQUESTS)),
+            submits: Arc::new(RateLimiter::keyed(SUBMITS)),
+        }
+    }
+}
+
+impl Pace {
+    /// Any request.
+    pub(crate) fn request(&self, name: &AccountName) -> Result<(), Trouble> {
+        self.requests.check_key(name).map_err(|_| Trouble::TooFast)
+    }
+
+    /// A submit, from a tab or by the API.
+    pub(crate) fn submit(&self, name: &AccountName) -> Result<(), Trouble> {
+        self.submits.check_key(name).map_err(|_| Trouble::TooFast)
+    }
+}
+
+/// Lets a request through to its handler, with its caller, or answers why not.
+pub(crate) async fn check(
+    State((app, who)): State<(App, Who)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if who != Who::Anyone {
+        match admit(&app, who, request.headers()).await {
+            Ok(caller) => drop(request.extensions_mut().insert(caller)),
+            Err(trouble) => return trouble.into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+async fn admit(app: &App, who: Who, headers: &HeaderMap) -> Result<Caller, Trouble> {
+    let caller = app.identity.caller(headers).await?;
+    app.pace.request(&caller.name)?;
+    if who == Who::Instructor && caller.role != Role::Instructor {
+        return Err(Trouble::Forbidden);
+    }
+    Ok(caller)
+}
