@@ -217,3 +217,24 @@ impl From<queue_protocol::InvalidId> for Trouble {
         Self::NotFound
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_room_and_no_bug() {
+        let full = Trouble::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        assert_eq!(full.status_and_code(), (StatusCode::INSUFFICIENT_STORAGE, "no_room"));
+    }
+
+    #[test]
+    fn each_dialect_says_the_same() {
+        let api = Trouble::LineFull("Full.".to_owned()).into_response();
+        let seat = SeatTrouble(Trouble::LineFull("Full.".to_owned())).into_response();
+        for answer in [api, seat] {
+            assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        }
+    }
+}

@@ -49,7 +49,26 @@ impl<'a> Graph<'a> {
             }
             nodes.insert(id, node);
         }
-        if nodes.is_empty() { Err(Refusal::NoOutputs) } else { Ok(Self { nodes }) }
+        let graph = Self { nodes };
+        if graph.nodes.is_empty() {
+            return Err(Refusal::NoOutputs);
+        }
+        match graph.broken_link() {
+            Some(refusal) => Err(refusal),
+            None => Ok(graph),
+        }
+    }
+
+    /// A link, `["node", slot]`, to a node that is not there. The editor never makes one.
+    fn broken_link(&self) -> Option<Refusal> {
+        self.nodes.iter().find_map(|(id, node)| {
+            node.inputs.iter().find_map(|(input, value)| {
+                let (target, _): (String, u64) = serde_json::from_str(value.get()).ok()?;
+                let (node, class, input) = (id.clone(), node.class().to_owned(), input.clone());
+                let missing = !self.nodes.contains_key(&target);
+                missing.then_some(Refusal::BrokenLink { node, class, input, target })
+            })
+        })
     }
 
     /// Every input whose value is a text: (node id, node, input name, text).

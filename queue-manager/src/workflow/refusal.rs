@@ -56,6 +56,18 @@ pub enum Refusal {
         /// The file's name.
         name: String,
     },
+    /// A link to a node that is not in the graph.
+    #[error("Input '{input}' of node '{node}' is linked to node '{target}', which is not in the workflow.")]
+    BrokenLink {
+        /// The node.
+        node: String,
+        /// Its class.
+        class: String,
+        /// The input.
+        input: String,
+        /// The node that is missing.
+        target: String,
+    },
     /// More uploaded files than the limit.
     #[error("The workflow names more than {limit} uploaded files.", limit = queue_protocol::limits::INPUTS)]
     TooManyInputs,
@@ -79,7 +91,9 @@ impl Refusal {
             Self::InvalidId => "invalid_prompt_id",
             Self::UiFormat => "workflow_format_ui",
             Self::NoClass { .. } | Self::UnknownClass { .. } => "missing_node_type",
-            Self::UnknownModel { .. } | Self::UnknownFile { .. } => "prompt_outputs_failed_validation",
+            Self::UnknownModel { .. } | Self::UnknownFile { .. } | Self::BrokenLink { .. } => {
+                "prompt_outputs_failed_validation"
+            }
             Self::TooManyInputs => "too_many_inputs",
             Self::NoOutputs => "prompt_no_outputs",
             Self::TooManyNodes(_) => "too_many_nodes",
@@ -105,6 +119,10 @@ impl Refusal {
                     ("custom_validation_failed", "Custom validation failed for node"),
                     details,
                 )
+            }
+            Self::BrokenLink { node, class, input, target } => {
+                let details = format!("{input} is linked to node '{target}', which is not in the workflow");
+                (node, class, input, target, ("bad_linked_input", "Bad linked input"), details)
             }
             _ => return json!({}),
         };

@@ -140,6 +140,9 @@ mod tests {
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#), "invalid_prompt_id");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":"x"}"#), "bad_request");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":null,"front":null}"#), "accepted");
-        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A","inputs":{"a":["2",0]}}}}"#), "accepted");
+        let link =
+            |to: &str| format!(r#"{{"prompt":{{"1":{{"class_type":"A","inputs":{{"a":["{to}",0]}}}}}}}}"#);
+        assert_eq!(code(&link("2")), "prompt_outputs_failed_validation");
+        assert_eq!(code(&link("1")), "accepted");
     }
 }

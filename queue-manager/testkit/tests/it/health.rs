@@ -57,7 +57,7 @@ async fn the_published_view_has_the_promised_fields() {
     let fields: Vec<_> = status.as_object().unwrap().keys().map(String::as_str).collect();
     let promised = [
         "mode",
-            "paused",
+        "paused",
         "pending_jobs",
         "running_jobs",
         "completed_jobs",

@@ -7,6 +7,7 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod bad_input;
 mod configuration;
 mod crashes;
 mod dashboard;
