@@ -45,26 +45,29 @@ pub(crate) async fn change_of(
     write(&broker, &caller, Some(&name), &wanted).await
 }
 
+/// As the shape says: far above any workshop, and far below where numbers in the store lose digits.
+const BYTES: u64 = 1_000_000_000_000;
+
 async fn write(
     broker: &Broker,
     caller: &Caller,
     whose: Option<&AccountName>,
     wanted: &Caps,
 ) -> Result<Json<Caps>, Trouble> {
-    // Far above any workshop, and far below where numbers in the store lose digits.
-    const MOST: u64 = 1_000_000_000_000;
     let all = [
-        ("waiting_per_participant", wanted.waiting_per_participant.map(u64::from)),
-        ("bytes_per_participant", wanted.bytes_per_participant),
-        ("running_per_participant", wanted.running_per_participant.map(u64::from)),
-        ("waiting", wanted.waiting.map(u64::from)),
-        ("bytes", wanted.bytes),
+        ("waiting_per_participant", wanted.waiting_per_participant.map(u64::from), 1_000_000),
+        ("bytes_per_participant", wanted.bytes_per_participant, BYTES),
+        ("running_per_participant", wanted.running_per_participant.map(u64::from), 1_000),
+        ("waiting", wanted.waiting.map(u64::from), 10_000_000),
+        ("bytes", wanted.bytes, BYTES),
     ];
-    let given: Vec<_> = all.iter().filter_map(|(name, value)| value.map(|value| (*name, value))).collect();
-    if given.iter().any(|(_, value)| *value > MOST) {
-        return Err(Trouble::BadRequest(format!("A cap may be at most {MOST}.")));
+    if let Some((name, _, most)) =
+        all.iter().find(|(_, value, most)| value.is_some_and(|value| value > *most))
+    {
+        return Err(Trouble::BadRequest(format!("{name} may be at most {most}.")));
     }
-    let texts: Vec<_> = given.iter().map(|(name, value)| (*name, value.to_string())).collect();
+    let given = all.iter().filter_map(|(name, value, _)| value.map(|value| (*name, value)));
+    let texts: Vec<_> = given.map(|(name, value)| (name, value.to_string())).collect();
     let settings: Vec<_> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let changed = broker.configure(whose, &settings).await?;
     let target = whose.map(AccountName::as_str).unwrap_or_default();

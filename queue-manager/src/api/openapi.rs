@@ -133,8 +133,11 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
         "security": if row.who == Who::Anyone { json!([]) } else { json!([{"bearer": []}, {"basic": []}, {"cookie": []}]) },
     });
     if let Some(body) = row.body {
-        let content = json!({"application/json": {"schema": body(generator)}});
-        operation["requestBody"] = json!({"required": true, "content": content});
+        let schema = body(generator);
+        // A body whose every field may be left out may be left out itself.
+        let required = resolve(schema.clone(), generator).get("required").is_some();
+        let content = json!({"application/json": {"schema": schema}});
+        operation["requestBody"] = json!({"required": required, "content": content});
     }
     operation
 }

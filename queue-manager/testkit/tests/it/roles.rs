@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use queue_manager::api::openapi::describe;
 use queue_manager::api::table::{Row, Who, rows};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -116,6 +117,7 @@ fn fits(caller: Caller, row: &Row, status: u16) -> bool {
 async fn every_route_answers_every_kind_of_caller_as_its_row_says() {
     let doors = Doors::open().await;
     let (mut cells, mut wrong) = (0, Vec::new());
+    let description = describe(&rows());
     let mut table = rows();
     // What ends the session comes last.
     table.sort_by_key(|row| row.method == Method::DELETE && row.path == "/session");
@@ -123,7 +125,10 @@ async fn every_route_answers_every_kind_of_caller_as_its_row_says() {
         for caller in CALLERS {
             let status = doors.status(caller, row).await;
             cells += 1;
-            if !fits(caller, row, status) {
+            let path = format!("/api/v1{}", row.path);
+            let operation = &description["paths"][path][row.method.as_str().to_lowercase()];
+            let documented = operation["responses"].get(status.to_string()).is_some();
+            if !fits(caller, row, status) || !documented {
                 wrong.push(format!("{} {} for {caller:?}: {status}", row.method, row.path));
             }
         }
