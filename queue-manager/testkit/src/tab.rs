@@ -28,15 +28,18 @@ pub async fn connect(url: &str, authorization: &str) -> anyhow::Result<Socket> {
 /// Listens until the other end closes; the code it gave, or `None` when it went without a word.
 ///
 /// # Errors
-/// When nothing comes for a minute.
+/// When it stays open for a minute.
 pub async fn close_code(socket: &mut Socket) -> anyhow::Result<Option<u16>> {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.context("silence")? {
-            Some(Ok(Message::Close(frame))) => return Ok(frame.map(|frame| frame.code.into())),
-            Some(Ok(_)) => {}
-            Some(Err(_)) | None => return Ok(None),
+    let closed = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.context("the socket stays open")
 }
 
 /// `Authorization` of a name and a password.
@@ -98,7 +101,7 @@ impl Tab {
     /// Listens until the socket closes; the code it closes with.
     ///
     /// # Errors
-    /// When nothing comes for a minute.
+    /// When it stays open for a minute.
     pub async fn closed(&mut self) -> anyhow::Result<Option<u16>> {
         close_code(&mut self.socket).await
     }
