@@ -25,6 +25,7 @@ use crate::identity::cookie::CookieKind;
 use crate::identity::guard::Pace;
 use crate::identity::{Passwords, sign_in};
 use crate::janitor::Settings;
+use crate::metrics::Metrics;
 use crate::pages::Look;
 use crate::private_redis::{self, PrivateRedis};
 use crate::workflow::submit::Door;
@@ -47,6 +48,7 @@ pub(crate) struct App {
     pub(crate) frontend: seat::frontend::Frontend,
     pub(crate) door: Door,
     pub(crate) pace: Pace,
+    pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -115,12 +117,19 @@ impl App {
         let files = Files::open(&config.data.join("files"))
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
+        let metrics = Metrics::default();
         let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),
             pace: Pace::default(),
-            door: Door { broker: broker.clone(), files: files.clone(), capabilities: capabilities.clone() },
+            door: Door {
+                broker: broker.clone(),
+                files: files.clone(),
+                capabilities: capabilities.clone(),
+                metrics: metrics.clone(),
+            },
+            metrics,
             config: Arc::new(config),
             hub: Hub::default(),
             broker,
@@ -144,7 +153,8 @@ impl App {
         let queue = &self.config.queue;
         let settings = Settings { first: queue.first(), always: queue.always() };
         let every = self.config.reap_every();
-        tasks.spawn(janitor::run(self.broker.clone(), every, settings, self.shutdown.clone()));
+        let (broker, metrics) = (self.broker.clone(), self.metrics.clone());
+        tasks.spawn(janitor::run(broker, metrics, every, settings, self.shutdown.clone()));
     }
 }
 

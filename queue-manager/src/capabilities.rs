@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use queue_broker::Broker;
-use queue_protocol::{FileHash, NeedsId, limits};
+use queue_protocol::{FileHash, NeedsId, limits, timings};
 use serde_json::Value;
 
 use crate::files::{Files, StorePath};
@@ -163,13 +163,16 @@ pub struct Capabilities {
     broker: Broker,
     files: Files,
     read: Arc<RwLock<HashMap<FileHash, Arc<ObjectInfo>>>>,
+    /// What all workers have, believed for a second: a submit asks the store nothing but to take it.
+    known: moka::sync::Cache<(), Known>,
 }
 
 impl Capabilities {
     /// An empty catalogue over a store.
     #[must_use]
     pub fn new(broker: Broker, files: Files) -> Self {
-        Self { broker, files, read: Arc::default() }
+        let known = moka::sync::Cache::builder().max_capacity(1).time_to_live(timings::SESSION_CACHE).build();
+        Self { broker, files, read: Arc::default(), known }
     }
 
     fn path(hash: &FileHash) -> Result<StorePath, Trouble> {
@@ -205,6 +208,7 @@ impl Capabilities {
         }
         ObjectInfo::read(&json)?;
         self.files.write(&Self::path(hash)?, json).await?;
+        self.known.invalidate_all();
         Ok(())
     }
 
@@ -213,6 +217,9 @@ impl Capabilities {
     /// # Errors
     /// The store's.
     pub async fn known(&self) -> Result<Known, Trouble> {
+        if let Some(known) = self.known.get(&()) {
+            return Ok(known);
+        }
         let mut known = Vec::new();
         let mut seen = HashSet::new();
         for (_, fields) in self.broker.workers().await? {
@@ -223,7 +230,12 @@ impl Capabilities {
                 known.extend(self.get(&hash).await?);
             }
         }
-        Ok(Known(known))
+        let known = Known(known);
+        // Before the first worker came, each submit looks again.
+        if !known.0.is_empty() {
+            self.known.insert((), known.clone());
+        }
+        Ok(known)
     }
 
     /// Answers which of these classes of needs a kind of worker can run; nothing before its `object_info` was sent.

@@ -7,6 +7,8 @@ use queue_broker::transitions::reap::Reaped;
 use queue_broker::{Broker, BrokerError};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
+
 /// Settings that the store is opened with, again after each restart of it.
 pub(crate) struct Settings {
     /// Of a new workshop; what was set since stays.
@@ -15,7 +17,13 @@ pub(crate) struct Settings {
     pub(crate) always: Vec<(&'static str, String)>,
 }
 
-pub(crate) async fn run(broker: Broker, every: Duration, settings: Settings, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    broker: Broker,
+    metrics: Metrics,
+    every: Duration,
+    settings: Settings,
+    shutdown: CancellationToken,
+) {
     let mut run_id = None;
     let mut away = false;
     while !shutdown.is_cancelled() {
@@ -25,7 +33,7 @@ pub(crate) async fn run(broker: Broker, every: Duration, settings: Settings, shu
                     tracing::info!("the queue store answers again");
                 }
                 away = false;
-                tell(&reaped);
+                tell(&reaped, &metrics);
             }
             Err(error) => {
                 if !away {
@@ -59,12 +67,13 @@ async fn look(
     broker.reap().await
 }
 
-fn tell(reaped: &Reaped) {
+fn tell(reaped: &Reaped, metrics: &Metrics) {
     match reaped {
         Reaped::Moved(gap_ms) => {
             tracing::warn!(gap_ms, "after an outage every lease moved forward by the gap");
         }
         Reaped::Did { taken_back, due } => {
+            metrics.took_back(taken_back.len());
             for job in due {
                 tracing::info!(job.id = %job, "a wait was over");
             }

@@ -18,6 +18,7 @@ pub mod workflow;
 mod cross_site;
 mod hub;
 mod janitor;
+mod metrics;
 mod pages;
 mod path_rule;
 mod private_redis;

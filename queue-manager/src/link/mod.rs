@@ -37,6 +37,7 @@ where
 pub(crate) fn router(app: App) -> Router {
     let lease = "/link/jobs/{job}/{token}";
     Router::new()
+        .route("/metrics", get(crate::metrics::page))
         .route("/link", get(open))
         .route("/link/object-info/{hash}", put(files::put_object_info))
         .route(&format!("{lease}/body"), get(files::get_body))

@@ -8,9 +8,17 @@ const jobs = new Map();
 
 const ENDED = new Set(['completed', 'failed', 'cancelled']);
 
+const REASONS = {
+  worker_lost: 'The GPU was lost; back in line',
+  on_hold: 'On hold: no GPU here has what it needs',
+  held: 'Put aside',
+  backing_off: 'Failed; will be tried again soon',
+  cancelling: 'Will be cancelled in some seconds',
+};
+
 function words(job) {
   if (job.reason === 'stopping') return 'Stopping… takes effect at the next step';
-  if (job.reason === 'worker_lost') return 'The GPU was lost; back in line';
+  if (job.state === 'pending' && REASONS[job.reason]) return REASONS[job.reason];
   switch (job.state) {
     case 'pending': return job.position ? `Number ${job.position} in line` : 'Waiting';
     case 'running': return `Running on ${job.worker}`;

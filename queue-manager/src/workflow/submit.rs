@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::request::{PromptRequest, checked};
 use crate::capabilities::{Capabilities, Known};
 use crate::files::{Files, outputs};
+use crate::metrics::Metrics;
 use crate::problem::Trouble;
 
 /// A job that is stored.
@@ -33,6 +34,8 @@ pub struct Door {
     pub files: Files,
     /// What workers have.
     pub capabilities: Capabilities,
+    /// Where submits are counted.
+    pub(crate) metrics: Metrics,
 }
 
 impl Door {
@@ -47,6 +50,16 @@ impl Door {
         lane: Lane,
         body: &[u8],
     ) -> Result<Accepted, Trouble> {
+        let submitted = self.store(participant, lane, body).await;
+        self.metrics.submitted(match &submitted {
+            Ok(Accepted { repeated: false, .. }) => "accepted",
+            Ok(_) => "repeated",
+            Err(trouble) => trouble.status_and_code().1,
+        });
+        submitted
+    }
+
+    async fn store(&self, participant: &AccountName, lane: Lane, body: &[u8]) -> Result<Accepted, Trouble> {
         let body = checked(body)?;
         let request = PromptRequest::read(&body)?;
         let known = self.capabilities.known().await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use queue_protocol::link::BoundInput;
-use queue_protocol::{AccountName, JobId, LeaseToken, NeedsId, WorkerName, timings};
+use queue_protocol::{AccountName, ClientId, JobId, LeaseToken, NeedsId, WorkerName, timings};
 
 use super::reap::parked_result;
 use super::teach::asked;
@@ -48,6 +48,10 @@ pub struct Lent {
     pub body: Option<Vec<u8>>,
     /// Uploaded files the graph names.
     pub inputs: Vec<BoundInput>,
+    /// The tab that submitted it.
+    pub client: Option<ClientId>,
+    /// Since it was submitted.
+    pub waited: Duration,
 }
 
 impl Broker {
@@ -87,6 +91,8 @@ impl Broker {
             attempt: reply.parse(4)?,
             body,
             inputs,
+            client: reply.text(7)?.parse().ok(),
+            waited: Duration::from_millis(reply.parse(8)?),
         })))
     }
 }
