@@ -1,6 +1,7 @@
 //! What an operator types. Data goes to standard output, talk to standard error; `--json` makes the data JSON.
 
 mod config;
+mod doctor;
 mod healthcheck;
 mod print;
 mod token;
@@ -49,6 +50,12 @@ pub enum Command {
         #[command(subcommand)]
         action: ConfigCommand,
     },
+    /// Count every job from scratch and say what does not add up; exit code 0 or 1. Changes nothing.
+    Doctor {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Ask the running queue-manager whether it is ready; exit code 0 or 1. For container health checks.
     Healthcheck {
         /// How to print.
@@ -88,6 +95,7 @@ pub async fn run(command: Command, config: &Config, typed: Typed<'_>) -> anyhow:
         Command::User { output, action } => user::run(&broker, action, output).await,
         Command::Token { output, action } => token::run(&broker, action, output).await,
         Command::Config { output, action } => config::run(&broker, action, output, typed).await,
+        Command::Doctor { output } => doctor::run(&broker, output).await,
         Command::Serve | Command::Healthcheck { .. } => bail!("this command does not ask the store"),
     };
     done.map_err(|error| match error.downcast_ref() {

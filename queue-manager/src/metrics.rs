@@ -25,7 +25,7 @@ pub(crate) struct Outcome {
 
 /// What this process counts. Cheap to clone.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Arc<Registry>,
     submits: Family<Outcome, Counter>,
     reports: Family<Outcome, Counter>,

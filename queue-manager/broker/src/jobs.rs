@@ -11,6 +11,9 @@ use crate::compressed;
 use crate::connection::Broker;
 use crate::error::BrokerError;
 
+/// Waiting jobs that a snapshot of the room lists one by one.
+const WAITING_SHOWN: usize = 300;
+
 /// A job as the store has it. Times are ms since 1970 by the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredJob {
@@ -182,7 +185,8 @@ impl Broker {
         Ok(waiting.unwrap_or_default() + leases.iter().filter(own).count() as u64)
     }
 
-    /// Every job that runs and the latest that ended, for the instructor; waiting ones are in the totals.
+    /// Every job that runs, the latest that ended, and the latest that wait, for the instructor; all that wait are
+    /// counted in the totals.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
@@ -196,7 +200,10 @@ impl Broker {
         let running = leases.iter().filter_map(|member| member.split_once('/')).map(|(_, id)| id);
         let ids: Vec<_> =
             running.chain(ended.iter().map(String::as_str)).filter_map(|id| id.parse().ok()).collect();
-        self.jobs(&ids).await
+        let mut jobs = self.jobs(&ids).await?;
+        let latest = self.jobs_before(None, None, WAITING_SHOWN).await?;
+        jobs.extend(latest.into_iter().map(|(_, job)| job).filter(|job| job.state == JobState::Pending));
+        Ok(jobs)
     }
 
     /// The submitted bytes, where they are in Redis.

@@ -115,6 +115,10 @@ function listen() {
     document.getElementById('simulated').hidden = !snapshot.simulated;
     draw();
   });
+  events.addEventListener('message', (event) => {
+    const said = JSON.parse(event.data);
+    if (said.text) message.textContent = `Your instructor: ${said.text}`;
+  });
   events.addEventListener('job', (event) => refresh(JSON.parse(event.data).job));
 }
 

@@ -151,3 +151,14 @@ async fn settings_of_the_queue_are_shown_with_their_origin_checked_and_kept() {
     .unwrap();
     assert_eq!(of_queue(&workshop, "mode").await.0, "fair", "the mode that was chosen since stays");
 }
+
+#[tokio::test]
+async fn a_doctor_counts_everything_and_finds_what_is_wrong() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    workshop.person("user001").unwrap().submit(&testkit::graphs::white_picture()).await.unwrap();
+    assert_eq!(workshop.operator_json(&["doctor"]).await.unwrap(), json!({"complaints": []}));
+    workshop.redis(&["hincrby", "{workshop}:counts", "pending", "7"]).await.unwrap();
+    let output = workshop.operator(&["doctor"]).await.unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the count of pending is off by 7"));
+}

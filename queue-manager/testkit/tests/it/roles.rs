@@ -192,3 +192,31 @@ async fn whoever_is_disabled_or_revoked_is_out_within_a_second_with_open_feeds()
     }
     assert_eq!(status, 401);
 }
+
+#[tokio::test]
+async fn who_asks_too_often_is_slowed_and_nobody_else_notices() {
+    let doors = Doors::open().await;
+    let ask = || async { doors.send(Caller::Owner, Method::GET, "/queue").send().await.unwrap() };
+    let answers = futures_util::future::join_all((0..700).map(|_| ask())).await;
+    let slowed: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert!(!slowed.is_empty(), "700 requests at once");
+    assert!(slowed.iter().all(|answer| answer.headers().contains_key("retry-after")));
+    let neighbour = doors.send(Caller::OtherParticipant, Method::GET, "/queue").send().await.unwrap();
+    assert_eq!(neighbour.status(), 200);
+}
+
+#[tokio::test]
+async fn metrics_are_on_the_workers_listener_and_nowhere_else() {
+    let doors = Doors::open().await;
+    let page = reqwest::get(format!("{}/metrics", doors.workshop.link)).await.unwrap().text().await.unwrap();
+    for line in [
+        "atelier_store_up 1",
+        "atelier_jobs{state=\"pending\"} 1",
+        "atelier_submits_total{outcome=\"accepted\"} 1",
+    ] {
+        assert!(page.contains(line), "{line} is missing in:\n{page}");
+    }
+    assert!(!page.contains("user001"), "names of people are nobody's metric");
+    let public = reqwest::get(format!("{}/metrics", doors.workshop.direct)).await.unwrap();
+    assert!(public.status().is_client_error());
+}
