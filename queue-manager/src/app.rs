@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::pages::Look;
 use crate::private_redis::{self, PrivateRedis};
 use crate::workflow::submit::Door;
-use crate::{api, cross_site, health, janitor, link, seat};
+use crate::{api, gate, health, janitor, link, seat};
 
 /// How long requests under way may take once we are told to stop: container runtimes kill after 10 s, and the store's
 /// last write is still to come.
@@ -171,19 +171,9 @@ fn public_router(app: App) -> Router {
         .nest("/api/v1", api::table::router(&app))
         .merge(crate::pages::router())
         .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), request))
-        .layer(middleware::from_fn(cross_site::refuse))
-        .layer(middleware::from_fn(refuse_odd_paths))
+        .layer(middleware::from_fn(gate::check))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(app)
-}
-
-async fn refuse_odd_paths(request: Request, next: middleware::Next) -> axum::response::Response {
-    use axum::response::IntoResponse;
-    if crate::path_rule::is_allowed(request.uri().path()) {
-        next.run(request).await
-    } else {
-        crate::problem::Trouble::BadPath.into_response()
-    }
 }
 
 fn span(request: &Request) -> tracing::Span {

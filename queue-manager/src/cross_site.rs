@@ -2,20 +2,13 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use crate::problem::Trouble;
-
-/// Refuses unsafe requests that another site's page made. A request with neither header is no browser's: it passes
+/// Whether a request changes nothing, or comes from our own pages. One with neither header is no browser's: it passes
 /// when it carries its own credentials, and a cookie alone is not enough.
-pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+pub(crate) fn is_allowed(request: &Request) -> bool {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let upgrade = request.headers().contains_key(header::UPGRADE);
-    if (safe && !upgrade) || is_ours(request.headers(), upgrade) {
-        return next.run(request).await;
-    }
-    Trouble::CrossSite.into_response()
+    (safe && !upgrade) || is_ours(request.headers(), upgrade)
 }
 
 fn is_ours(headers: &HeaderMap, upgrade: bool) -> bool {

@@ -16,6 +16,7 @@ pub mod seat;
 pub mod workflow;
 
 mod cross_site;
+mod gate;
 mod hub;
 mod janitor;
 mod metrics;

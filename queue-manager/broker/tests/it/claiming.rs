@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_protocol::{JobState, Lane, LeaseToken, Reason};
 
-use crate::redis_server::fresh_workshop;
+use crate::redis_server::{fresh_workshop, fresh_workshop_with_cap};
 use crate::workshop::{Submit, claim, claim_as, gpu, held, lent, nothing, person, submit};
 
 #[tokio::test]
@@ -129,4 +129,31 @@ async fn a_job_whose_worker_restarts_under_it_three_times_is_parked_and_the_next
     assert_eq!(got, [poison, poison, next]);
     let job = broker.job(poison).await.unwrap().unwrap();
     assert_eq!((job.state, job.reason), (JobState::Failed, Some(Reason::Parked)));
+}
+
+#[tokio::test]
+async fn three_workers_at_once_take_exact_rounds_in_round_robin() {
+    // Nobody reaches the running cap, so everyone waits all the time and every twenty claims are one round.
+    let broker = fresh_workshop_with_cap(3).await;
+    broker.configure(None, &[("mode", "round_robin")]).await.unwrap();
+    let people: Vec<_> = (1..=20).map(|n| person(&format!("user{n:03}"))).collect();
+    let all = people.iter().flat_map(|who| std::iter::repeat_n(who, 12));
+    futures_util::future::join_all(all.map(|who| submit(&broker, who))).await;
+    let workers = ["gpu-1", "gpu-2", "gpu-3"].map(gpu);
+    let runs = workers.iter().map(async |worker| {
+        let mut ran = Vec::new();
+        while let Claimed::Lent(lent) = claim(&broker, worker).await {
+            broker.finish(worker, held(&lent), &nothing()).await.unwrap();
+            ran.push((lent.token, lent.participant));
+        }
+        ran
+    });
+    // Tokens grow with every claim, so they tell the order among workers.
+    let mut claims = futures_util::future::join_all(runs).await.concat();
+    claims.sort();
+    assert_eq!(claims.len(), 240);
+    for round in claims.chunks(20) {
+        let served: HashSet<_> = round.iter().map(|(_, who)| who).collect();
+        assert_eq!(served.len(), 20, "somebody was served twice in a round");
+    }
 }
