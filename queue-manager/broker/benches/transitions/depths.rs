@@ -28,8 +28,8 @@ pub async fn print(people: usize, size: Size) {
         let mut room = Room::empty(people, size.appendonly).await;
         let started = std::time::Instant::now();
         let body = |n: usize| match n / of_a_cell {
-            0 => Some(&sixty[n % 64][..]),
-            1..=4 => Some(&ten[n % 64][..]),
+            0 => Some(&sixty[n % sixty.len()][..]),
+            1..=4 => Some(&ten[n % ten.len()][..]),
             _ => None,
         };
         room.fill(depth + 3, body).await;
@@ -51,14 +51,26 @@ pub async fn print(people: usize, size: Size) {
     }
 }
 
-async fn measure(rooms: &mut [Room], mode: Mode, bodies: &[Vec<u8>], ten: &[u8], rounds: usize) -> Vec<Timings> {
+async fn measure(
+    rooms: &mut [Room],
+    mode: Mode,
+    bodies: &[Vec<u8>],
+    ten: &[u8],
+    rounds: usize,
+) -> Vec<Timings> {
     let mut all: Vec<_> = rooms.iter().map(|_| Timings::default()).collect();
     for room in rooms.iter() {
         room.set_mode(mode).await;
     }
     let mut warm = Timings::default();
     for room in &mut *rooms {
-        rounds_of(room, CHUNK, bodies, &mut Watch { timings: &mut warm, ask_redis: false, ten_kilobytes: ten }).await;
+        rounds_of(
+            room,
+            CHUNK,
+            bodies,
+            &mut Watch { timings: &mut warm, ask_redis: false, ten_kilobytes: ten },
+        )
+        .await;
     }
     for (ask_redis, rounds) in [(false, rounds), (true, rounds / 5)] {
         for _ in 0..rounds / CHUNK {

@@ -35,13 +35,21 @@ pub struct Size {
     appendonly: bool,
 }
 
-const FULL: Size =
-    Size { depths: &[100, 10_000, 1_000_000], people: &[20, 10_000], rounds: 2_000, sample: 10_000, appendonly: false };
-const QUICK: Size = Size { depths: &[100, 10_000], people: &[20], rounds: 200, sample: 1_000, appendonly: false };
+const FULL: Size = Size {
+    depths: &[100, 10_000, 1_000_000],
+    people: &[20, 10_000],
+    rounds: 2_000,
+    sample: 10_000,
+    appendonly: false,
+};
+const QUICK: Size =
+    Size { depths: &[100, 10_000], people: &[20], rounds: 100, sample: 500, appendonly: false };
+
+const BODIES: u64 = 16;
 
 /// Different bodies of one size.
 pub fn bodies(style: Style, bytes: usize) -> Vec<Vec<u8>> {
-    (0..64).map(|seed| body(style, bytes, seed)).collect()
+    (0..BODIES).map(|seed| body(style, bytes, seed)).collect()
 }
 
 #[tokio::main]

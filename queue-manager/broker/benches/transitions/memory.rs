@@ -16,7 +16,7 @@ pub async fn print(size: Size) {
         let bodies = bodies(style, bytes);
         let mut room = Room::empty(20, size.appendonly).await;
         let before = used(&mut room.bare).await;
-        room.fill(size.sample, |n| Some(&bodies[n % 64])).await;
+        room.fill(size.sample, |n| Some(&bodies[n % bodies.len()])).await;
         let each = (used(&mut room.bare).await - before) as f64 / size.sample as f64;
         let sent = bodies.iter().map(Vec::len).sum::<usize>() as f64 / bodies.len() as f64;
         let (packed, parts) = parts(&mut room.bare, size.sample).await;

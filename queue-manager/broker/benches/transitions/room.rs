@@ -39,7 +39,9 @@ pub fn kind() -> FileHash {
 }
 
 fn needs(class: usize) -> Needs {
-    let json = format!(r#"{{"nodes":["CheckpointLoaderSimple","KSampler","Node{class}"],"models":["model.safetensors"]}}"#);
+    let json = format!(
+        r#"{{"nodes":["CheckpointLoaderSimple","KSampler","Node{class}"],"models":["model.safetensors"]}}"#
+    );
     Needs { id: format!("{class:016x}").parse().unwrap(), json }
 }
 
@@ -63,7 +65,8 @@ impl Room {
         let engine = Engine::start(appendonly);
         let (broker, mut bare) = (engine.broker().await, engine.connection().await);
         let lots = "1000000000000";
-        let caps = ["waiting", "waiting_per_participant", "bytes", "bytes_per_participant"].map(|cap| (cap, lots));
+        let caps =
+            ["waiting", "waiting_per_participant", "bytes", "bytes_per_participant"].map(|cap| (cap, lots));
         broker.configure(None, &caps).await.unwrap();
         let can: Vec<_> = (0..classes).map(|class| (needs(class).id, true)).collect();
         broker.teach(&kind(), &can).await.unwrap();
@@ -71,11 +74,22 @@ impl Room {
         for worker in &workers {
             broker.attend(worker, &[("object_info", kind().to_string())]).await.unwrap();
         }
-        let trivial = redis::cmd("SCRIPT").arg("LOAD").arg("return redis.call('GET', KEYS[1])");
-        let trivial = trivial.clone().query_async(&mut bare).await.unwrap();
+        let trivial = redis::cmd("SCRIPT").arg("LOAD").arg("return redis.call('GET', KEYS[1])").clone();
+        let trivial = trivial.query_async(&mut bare).await.unwrap();
         let people = (0..people).map(|n| format!("user{n:05}").parse().unwrap()).collect();
         let newcomer = "newcomer".parse().unwrap();
-        Self { engine, broker, bare, people, newcomer, workers, held: Vec::new(), submitted: 0, classes, trivial }
+        Self {
+            engine,
+            broker,
+            bare,
+            people,
+            newcomer,
+            workers,
+            held: Vec::new(),
+            submitted: 0,
+            classes,
+            trivial,
+        }
     }
 
     /// Adds `count` jobs, everybody in turn; the body of the `n`th is `body(n)`, or a small one.
@@ -120,10 +134,15 @@ impl Room {
 
     /// Every worker gets a job, so that one can be ended in each round.
     pub async fn start_workers(&mut self) {
-        for n in self.held.len()..self.workers.len() {
-            let lent = self.claim(n).await;
-            self.held.push(HeldLease { job: lent.job, token: lent.token });
+        while self.held.len() < self.workers.len() {
+            self.start_worker().await;
         }
+    }
+
+    /// The next idle worker gets a job.
+    pub async fn start_worker(&mut self) {
+        let lent = self.claim(self.held.len()).await;
+        self.held.push(HeldLease { job: lent.job, token: lent.token });
     }
 
     async fn claim(&self, n: usize) -> Lent {
@@ -137,8 +156,13 @@ impl Room {
     /// A claim counts only when its job has the body that is asked about, to within a tenth.
     pub async fn round(&mut self, body: &[u8], watch: &mut Watch<'_>) {
         let (mut bare, n) = (self.bare.clone(), self.submitted);
-        watch.time(Call::Ping, &mut bare.clone(), redis::cmd("PING").query_async::<()>(&mut bare)).await.unwrap();
-        let set = redis::cmd("SET").arg("bare").arg(&watch.ten_kilobytes[..]).clone();
+        // The first call after a while of computing is slower, whatever it is.
+        redis::cmd("PING").query_async::<()>(&mut bare).await.unwrap();
+        watch
+            .time(Call::Ping, &mut bare.clone(), redis::cmd("PING").query_async::<()>(&mut bare))
+            .await
+            .unwrap();
+        let set = redis::cmd("SET").arg("bare").arg(watch.ten_kilobytes).clone();
         watch.time(Call::Set, &mut bare.clone(), set.query_async::<()>(&mut bare)).await.unwrap();
         let script = redis::cmd("EVALSHA").arg(&self.trivial).arg(1).arg("nothing").clone();
         watch.time(Call::Script, &mut bare.clone(), script.query_async::<()>(&mut bare)).await.unwrap();
@@ -166,13 +190,23 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn time<T>(&mut self, call: Call, bare: &mut ConnectionManager, work: impl Future<Output = T>) -> T {
+    async fn time<T>(
+        &mut self,
+        call: Call,
+        bare: &mut ConnectionManager,
+        work: impl Future<Output = T>,
+    ) -> T {
         let (answer, took) = self.stopped(call, bare, work).await;
         self.note(call, took);
         answer
     }
 
-    async fn time_claim(&mut self, bare: &mut ConnectionManager, size: usize, work: impl Future<Output = Lent>) -> Lent {
+    async fn time_claim(
+        &mut self,
+        bare: &mut ConnectionManager,
+        size: usize,
+        work: impl Future<Output = Lent>,
+    ) -> Lent {
         let (lent, took) = self.stopped(Call::Claim, bare, work).await;
         if lent.body.as_ref().is_some_and(|body| body.len().abs_diff(size) * 10 < size) {
             self.note(Call::Claim, took);
@@ -180,7 +214,12 @@ impl Watch<'_> {
         lent
     }
 
-    async fn stopped<T>(&self, call: Call, bare: &mut ConnectionManager, work: impl Future<Output = T>) -> (T, u64) {
+    async fn stopped<T>(
+        &self,
+        call: Call,
+        bare: &mut ConnectionManager,
+        work: impl Future<Output = T>,
+    ) -> (T, u64) {
         let before = if self.ask_redis { spent_on(bare, call.command()).await } else { 0 };
         let started = Instant::now();
         let answer = work.await;
@@ -190,6 +229,10 @@ impl Watch<'_> {
     }
 
     fn note(&mut self, call: Call, took: u64) {
-        if self.ask_redis { self.timings.add_inside(call, took) } else { self.timings.add_outside(call, took) }
+        if self.ask_redis {
+            self.timings.add_inside(call, took);
+        } else {
+            self.timings.add_outside(call, took);
+        }
     }
 }

@@ -67,7 +67,12 @@ impl Timings {
     pub fn percentile(&self, call: Call, share: f64) -> f64 {
         let mut all = self.outside[call as usize].clone();
         all.sort_unstable();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let at = ((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1));
         #[expect(clippy::cast_precision_loss, reason = "ns of one call")]
         all.get(at).map_or(0.0, |nanoseconds| *nanoseconds as f64 / 1000.0)

@@ -35,11 +35,12 @@ pub async fn print(size: Size) {
     for classes in [1, 10, 100, 1_000] {
         let mut room = Room::with_classes(1_000, classes, size.appendonly).await;
         room.fill(2_000, |_| None).await;
+        room.start_worker().await;
         let started = Instant::now();
         room.start_workers().await;
         println!(
             "{classes} kinds of needs first in line, 1000 participants: a claim takes {:.2} ms",
-            started.elapsed().as_secs_f64() * 1e3 / 3.0
+            started.elapsed().as_secs_f64() * 1e3 / 2.0
         );
     }
 }
