@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod graphs;
 pub mod person;
 pub mod process;
+pub mod rehearse;
 pub mod tab;
 pub mod waiting;
 pub mod workshop;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -23,16 +23,12 @@ pub fn free_port() -> anyhow::Result<u16> {
 /// # Errors
 /// When it was not built.
 pub fn our_program(name: &str) -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.ancestors().nth(2).context("a test runs in target/PROFILE/deps")?;
-    let path = folder.join(name);
-    if !path.exists() {
-        bail!(
-            "{} is missing: run `cargo build --workspace --bins` first (scripts/test.sh does)",
-            path.display()
-        );
-    }
-    Ok(path)
+    // A program runs in target/PROFILE, a test or a bench in target/PROFILE/deps.
+    let us = std::env::current_exe()?;
+    let mut places = us.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    places.find(|path| path.is_file()).with_context(|| {
+        format!("{name} is missing: run `cargo build --workspace --bins` first (scripts/test.sh does)")
+    })
 }
 
 /// The repository.
