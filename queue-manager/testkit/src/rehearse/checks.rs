@@ -29,10 +29,11 @@ pub(crate) async fn all(performance: &Performance<'_>, report: &mut Report) {
         ));
         return;
     }
-    let workers = match &performance.workers {
-        Some(_) => format!("{} rehearsal workers", performance.place.workers),
-        None => format!("{} connected workers", performance.status.active_workers),
+    let (number, kind) = match &performance.workers {
+        Some(_) => (u64::from(performance.place.workers), "rehearsal worker"),
+        None => (performance.status.active_workers, "connected worker"),
     };
+    let workers = format!("{number} {kind}{}", if number == 1 { "" } else { "s" });
     report.well(format!("{people} people ran {ran} jobs on {workers}, {}", well.join(", ")));
 }
 

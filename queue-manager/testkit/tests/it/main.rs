@@ -18,6 +18,7 @@ mod in_a_browser;
 mod logs;
 mod operating;
 mod png_text;
+mod rehearsing;
 mod roles;
 mod seats;
 mod settings;
