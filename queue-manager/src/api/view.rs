@@ -1,25 +1,32 @@
 //! Jobs as the API shows them.
 
+use std::time::Duration;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use queue_broker::jobs::StoredJob;
+use queue_broker::transitions::position::Prospect;
 use queue_broker::{Broker, BrokerError};
-use queue_protocol::api::{Job, OutputFile};
+use queue_protocol::api::{Job, OutputFile, StartsIn};
 use queue_protocol::link::JobResult;
 use serde::Deserialize;
 
 /// Stored jobs with position, files and error. Files' addresses are the owner's seat's.
 pub(crate) async fn jobs(broker: &Broker, stored: Vec<StoredJob>) -> Result<Vec<Job>, BrokerError> {
     let ids: Vec<_> = stored.iter().map(|job| job.id).collect();
-    let positions = broker.positions(&ids).await?;
+    let prospects = broker.prospects(&ids).await?;
     let mut jobs = Vec::with_capacity(stored.len());
-    for (job, position) in stored.into_iter().zip(positions) {
+    for (job, prospect) in stored.into_iter().zip(prospects) {
         let result = if job.state.is_end() { broker.result(job.id).await? } else { None };
-        jobs.push(view(job, position, result));
+        jobs.push(view(job, prospect, result));
     }
     Ok(jobs)
 }
 
-fn view(job: StoredJob, position: Option<u64>, result: Option<JobResult>) -> Job {
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn view(job: StoredJob, prospect: Option<Prospect>, result: Option<JobResult>) -> Job {
     let outputs = result.as_ref().map(|result| outputs(&job, result)).unwrap_or_default();
     Job {
         id: job.id,
@@ -27,7 +34,10 @@ fn view(job: StoredJob, position: Option<u64>, result: Option<JobResult>) -> Job
         state: job.state,
         reason: job.reason,
         lane: job.lane,
-        position,
+        position: prospect.map(|prospect| prospect.position),
+        starts_in: prospect
+            .and_then(|prospect| prospect.starts_in)
+            .map(|(soonest, latest)| StartsIn { soonest_ms: ms(soonest), latest_ms: ms(latest) }),
         attempts: job.attempts,
         worker: job.worker,
         retry_of: job.retry_of,

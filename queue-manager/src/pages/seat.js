@@ -16,11 +16,18 @@ const REASONS = {
   cancelling: 'Will be cancelled in some seconds',
 };
 
+function when(range) {
+  if (!range) return '';
+  const [soonest, latest] = [range.soonest_ms, range.latest_ms].map((ms) => Math.ceil(ms / 60000));
+  if (latest <= 1) return ', starts within a minute';
+  return soonest < latest ? `, starts in ${soonest}–${latest} min` : `, starts in about ${latest} min`;
+}
+
 function words(job) {
   if (job.reason === 'stopping') return 'Stopping… takes effect at the next step';
   if (job.state === 'pending' && REASONS[job.reason]) return REASONS[job.reason];
   switch (job.state) {
-    case 'pending': return job.position ? `Number ${job.position} in line` : 'Waiting';
+    case 'pending': return job.position ? `Number ${job.position} in line${when(job.starts_in)}` : 'Waiting';
     case 'running': return `Running on ${job.worker}`;
     case 'completed': return 'Done';
     case 'failed': return job.reason === 'parked' ? 'Failed (parked)' : 'Failed';

@@ -20,6 +20,7 @@ for _, id in ipairs(ids) do
     redis.call('HDEL', key('uses'), job.needs)
     redis.call('HDEL', key('needs'), job.needs)
     redis.call('HDEL', key('costs'), job.needs)
+    redis.call('DEL', key('times', job.needs))
     for _, kind in ipairs(redis.call('SMEMBERS', key('kinds'))) do redis.call('HDEL', key('can', kind), job.needs) end
   end
 end

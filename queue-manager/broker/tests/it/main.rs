@@ -14,6 +14,7 @@ mod workshop;
 mod cancelling;
 mod claiming;
 mod ending;
+mod expecting;
 mod histories;
 mod housekeeping;
 mod identity;

@@ -23,6 +23,8 @@ pub struct Job {
     pub lane: Lane,
     /// 1 for the job that starts next; only while pending.
     pub position: Option<u64>,
+    /// When it will probably start; only while pending, and not before a few jobs have told how long such jobs take.
+    pub starts_in: Option<StartsIn>,
     /// How many times it was claimed.
     pub attempts: u32,
     /// The worker that holds it or held it last.
@@ -41,6 +43,16 @@ pub struct Job {
     pub outputs: Vec<OutputFile>,
     /// Why it failed.
     pub error: Option<JobError>,
+}
+
+/// From when to when a job will probably start, if things go on as they do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StartsIn {
+    /// ms from now.
+    pub soonest_ms: u64,
+    /// ms from now.
+    pub latest_ms: u64,
 }
 
 /// One produced file.

@@ -8,7 +8,7 @@ pub mod queue;
 use serde::{Deserialize, Serialize};
 
 pub use jobs::{
-    Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, Submitted,
+    Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, StartsIn, Submitted,
 };
 pub use journal::{AuditEntry, AuditFilter, AuditLog, Message, MessageList, NewMessage};
 pub use people::{

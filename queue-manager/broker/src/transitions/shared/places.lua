@@ -181,6 +181,10 @@ local function settle(id, job, state, reason, result)
     if state == 'completed' then
       local usual = tonumber(redis.call('HGET', key('costs'), job.needs) or took)
       redis.call('HSET', key('costs'), job.needs, whole(usual * 0.8 + took * 0.2))
+      for _, times in ipairs({ key('times', job.needs), key('times', '@') }) do
+        redis.call('LPUSH', times, whole(took))
+        redis.call('LTRIM', times, 0, 29)
+      end
     end
     if job.cancel_at ~= '' then redis.call('ZREM', key('later'), id) end
   else
