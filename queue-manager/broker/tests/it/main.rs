@@ -13,6 +13,7 @@ mod workshop;
 
 mod cancelling;
 mod claiming;
+mod clusters;
 mod ending;
 mod histories;
 mod housekeeping;
@@ -20,5 +21,6 @@ mod identity;
 mod leases;
 mod listening;
 mod steering;
+mod stores;
 mod submitting;
 mod turns;
