@@ -44,12 +44,12 @@ impl Broker {
         Self { clock_offset_ms, ..self.clone() }
     }
 
-    /// Writes the settings nobody has set yet, and begins a new epoch when the store has restarted.
+    /// Writes the settings nobody has set yet.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn open(&self, settings: &[(&str, String)]) -> Result<(), BrokerError> {
-        let mut call = script!("transitions/open").call(self).arg(self.run_id().await?);
+        let mut call = script!("transitions/open").call(self);
         for (name, value) in settings {
             call = call.arg(*name).arg(value);
         }
@@ -71,10 +71,7 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn run_id(&self) -> Result<String, BrokerError> {
         let info: String = self.ask_our_node(redis::cmd("INFO").arg("server")).await?;
-        info.lines()
-            .find_map(|line| line.strip_prefix("run_id:"))
-            .map(|id| id.trim().to_owned())
-            .ok_or_else(|| BrokerError::Corrupt("INFO server has no run_id".to_owned()))
+        run_id(&info)
     }
 
     /// Asks for a sign of life.
@@ -104,4 +101,11 @@ impl Broker {
         // The answer is a closed connection, so any error is as good as none.
         let _: redis::RedisResult<()> = redis::cmd("SHUTDOWN").query_async(&mut connection).await;
     }
+}
+
+pub(crate) fn run_id(info: &str) -> Result<String, BrokerError> {
+    info.lines()
+        .find_map(|line| line.strip_prefix("run_id:"))
+        .map(|id| id.trim().to_owned())
+        .ok_or_else(|| BrokerError::Corrupt("INFO server has no run_id".to_owned()))
 }

@@ -23,4 +23,5 @@ mod listening;
 mod steering;
 mod stores;
 mod submitting;
+mod torn_log;
 mod turns;

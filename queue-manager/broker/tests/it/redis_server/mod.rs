@@ -22,6 +22,18 @@ pub enum RedisServer {
     Cluster(Cluster),
 }
 
+/// As the private server of a queue-manager writes its log, but that it is rewritten when a test says so.
+pub const APPENDING: [&str; 8] = [
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    "everysec",
+    "--aof-load-truncated",
+    "yes",
+    "--auto-aof-rewrite-percentage",
+    "0",
+];
+
 /// Starts one server with a socket in a folder.
 pub fn on_a_socket(folder: &Path, arguments: &[&str]) -> Process {
     let arguments = [&["--port", "0", "--unixsocket", "redis.sock"], arguments].concat();
@@ -104,6 +116,20 @@ pub async fn answers(broker: &Broker) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("the store did not answer within 10 s: {last:?}");
+}
+
+/// Lets a server write its log anew, and waits until it is done.
+pub async fn rewrite_log(folder: &Path) {
+    let client = redis::Client::open(redis::ConnectionAddr::Unix(socket(folder))).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("BGREWRITEAOF").query_async::<()>(&mut connection).await.unwrap();
+    loop {
+        let info: String = redis::cmd("INFO").arg("persistence").query_async(&mut connection).await.unwrap();
+        if info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 impl RedisServer {
