@@ -20,6 +20,7 @@ mod housekeeping;
 mod identity;
 mod leases;
 mod listening;
+mod outages;
 mod steering;
 mod stores;
 mod submitting;
