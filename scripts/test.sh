@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs them all: unit, broker against real Redis, end to end, browser.
+# Installs what the tests need and runs them all: unit, broker against real engines, end to end, browser.
 # usage: scripts/test.sh [NAME]     NAME runs only the tests whose names contain it
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,12 +13,31 @@ case "${1:-}" in
 esac
 have_cargo
 have_packages redis-server=redis-server nginx=nginx-light chromium=chromium chromedriver=chromium-driver \
-    curl=curl jq=jq git=git c++=build-essential setsid=util-linux
+    curl=curl jq=jq git=git c++=build-essential setsid=util-linux openssl=openssl
 scripts/fetch-frontend.sh
 
 # End-to-end tests start our programs, so all of them are built first.
 cargo build --locked --workspace --bins
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-cargo test --locked --workspace --no-fail-fast --lib --test '*' -- ${1:+"$1"} | tee "$said"
+all=(--locked --workspace --lib --test '*')
+failed=
+run() { "$@" | tee -a "$said" || failed=1; }
+run cargo test "${all[@]}" --no-fail-fast -- ${1:+"$1"}
+
+# The broker's tests again on other engines. Most histories are for plain Redis; here some are enough.
+broker=$(cargo test "${all[@]}" --no-run --message-format=json 2>/dev/null |
+    jq -r 'select(.executable and (.manifest_path | endswith("/broker/Cargo.toml")) and .target.name == "it").executable')
+on_engine() {
+    echo "== the broker on: $2"
+    run env -C queue-manager/broker ATELIER_TEST_ENGINE="$1" ATELIER_TEST_HISTORIES=100 "$broker" ${3:+"$3"}
+}
+on_engine forgetful "Redis that forgets its scripts every few milliseconds" "${1:-}"
+on_engine cluster "a Redis Cluster of three nodes" "${1:-}"
+if command -v "${ATELIER_TEST_VALKEY:-valkey-server}" >/dev/null; then
+    on_engine valkey "Valkey" "${1:-}"
+else
+    echo "LEFT OUT: the broker on Valkey: there is no valkey-server here, and ATELIER_TEST_VALKEY names none"
+fi
 awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed" }' "$said"
+[ -z "$failed" ]

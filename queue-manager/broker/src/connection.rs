@@ -1,62 +1,22 @@
-//! The way to the store: one shared connection whose response timeout is set on purpose, and no blocking command.
+//! The queue of one workshop: a connection, the names of its keys, and a clock.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use queue_protocol::{Workshop, timings};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use queue_protocol::Workshop;
+use redis::FromRedisValue;
 
 use crate::error::BrokerError;
 use crate::keys::Keys;
 use crate::script::script;
-
-/// Where the store is. Its `Debug` shows no URL, which may hold a password.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Store {
-    /// `redis://…`.
-    Url(String),
-    /// A unix socket; may be a relative path, because a socket's path is limited to 107 bytes.
-    Socket(PathBuf),
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Url(_) => f.write_str("Url(***)"),
-            Self::Socket(path) => f.debug_tuple("Socket").field(path).finish(),
-        }
-    }
-}
-
-impl FromStr for Store {
-    type Err = std::convert::Infallible;
-    /// `unix:PATH` names a socket, anything else is an URL.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.strip_prefix("unix:") {
-            Some(path) => Self::Socket(path.into()),
-            None => Self::Url(text.to_owned()),
-        })
-    }
-}
-
-impl Store {
-    pub(crate) fn client(&self) -> Result<redis::Client, BrokerError> {
-        let info = match self {
-            Self::Url(url) => url.as_str().into_connection_info(),
-            Self::Socket(path) => ConnectionAddr::Unix(path.clone()).into_connection_info(),
-        };
-        Ok(redis::Client::open(info?)?)
-    }
-}
+use crate::shared_connection::{Connection, Listeners};
+use crate::store::Store;
 
 /// The queue of one workshop. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
 pub struct Broker {
-    pub(crate) connection: ConnectionManager,
-    pub(crate) client: redis::Client,
+    pub(crate) connection: Connection,
+    pub(crate) listeners: Listeners,
     pub(crate) keys: Keys,
     pub(crate) clock_offset_ms: i64,
 }
@@ -73,14 +33,8 @@ impl Broker {
     /// # Errors
     /// When the address is not one. Whether the store answers is [`Broker::open`]'s question.
     pub fn new(store: &Store, workshop: &Workshop) -> Result<Self, BrokerError> {
-        let client = store.client()?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(timings::REDIS_RESPONSE))
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(500));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { connection, client, keys: Keys::new(workshop), clock_offset_ms: 0 })
+        let (connection, listeners) = store.connect()?;
+        Ok(Self { connection, listeners, keys: Keys::new(workshop), clock_offset_ms: 0 })
     }
 
     /// The same queue seen from another time: tests and simulations move the clock instead of waiting.
@@ -90,12 +44,12 @@ impl Broker {
         Self { clock_offset_ms, ..self.clone() }
     }
 
-    /// Writes the settings nobody has set yet, and begins a new epoch when the store has restarted.
+    /// Writes the settings nobody has set yet.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn open(&self, settings: &[(&str, String)]) -> Result<(), BrokerError> {
-        let mut call = script!("transitions/open").call(self).arg(self.run_id().await?);
+        let mut call = script!("transitions/open").call(self);
         for (name, value) in settings {
             call = call.arg(*name).arg(value);
         }
@@ -116,12 +70,8 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn run_id(&self) -> Result<String, BrokerError> {
-        let mut connection = self.connection.clone();
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        info.lines()
-            .find_map(|line| line.strip_prefix("run_id:"))
-            .map(|id| id.trim().to_owned())
-            .ok_or_else(|| BrokerError::Corrupt("INFO server has no run_id".to_owned()))
+        let info: String = self.ask_our_node(redis::cmd("INFO").arg("server")).await?;
+        run_id(&info)
     }
 
     /// Asks for a sign of life.
@@ -129,9 +79,20 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn ping(&self) -> Result<(), BrokerError> {
+        self.ask_our_node(&redis::cmd("PING")).await
+    }
+
+    /// A command without a key. In a cluster it goes to the node that has this workshop, because a pipeline goes where
+    /// its first key is.
+    pub(crate) async fn ask_our_node<T: FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+    ) -> Result<T, BrokerError> {
         let mut connection = self.connection.clone();
-        redis::cmd("PING").query_async::<()>(&mut connection).await?;
-        Ok(())
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(command.clone()).get(self.keys.reaped()).ignore();
+        let (answer,) = pipeline.query_async(&mut connection).await?;
+        Ok(answer)
     }
 
     /// Asks the store to write what it has and end; for the private one only.
@@ -140,4 +101,11 @@ impl Broker {
         // The answer is a closed connection, so any error is as good as none.
         let _: redis::RedisResult<()> = redis::cmd("SHUTDOWN").query_async(&mut connection).await;
     }
+}
+
+pub(crate) fn run_id(info: &str) -> Result<String, BrokerError> {
+    info.lines()
+        .find_map(|line| line.strip_prefix("run_id:"))
+        .map(|id| id.trim().to_owned())
+        .ok_or_else(|| BrokerError::Corrupt("INFO server has no run_id".to_owned()))
 }

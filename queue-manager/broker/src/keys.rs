@@ -121,10 +121,6 @@ impl Keys {
         self.plain("settings")
     }
 
-    pub(crate) fn epoch(&self) -> String {
-        self.plain("epoch")
-    }
-
     pub(crate) fn reaped(&self) -> String {
         self.plain("reaped")
     }

@@ -7,6 +7,7 @@ pub mod frames;
 pub mod jobs;
 pub mod sessions;
 pub mod signals;
+pub mod store;
 pub mod tokens;
 pub mod totals;
 pub mod transitions;
@@ -16,6 +17,8 @@ mod compressed;
 mod keys;
 mod reply;
 mod script;
+mod shared_connection;
 
-pub use connection::{Broker, Store};
+pub use connection::Broker;
 pub use error::BrokerError;
+pub use store::Store;

@@ -1,7 +1,9 @@
-//! The table of scripts: each is the prelude, the shared parts it names, and one file; loaded by hash, and loaded again
-//! after a Redis restart.
+//! The table of scripts: each is the prelude, the shared parts it names, and one file. They are called by hash; a store
+//! that has forgotten one gets its text.
 
 use std::sync::LazyLock;
+
+use redis::{RedisError, RedisResult, ServerErrorKind, ToRedisArgs};
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
@@ -10,19 +12,23 @@ use crate::reply::Reply;
 /// One script with the name of its file.
 pub(crate) struct Script {
     name: &'static str,
-    script: LazyLock<redis::Script>,
+    source: LazyLock<Source>,
+}
+
+/// The text that runs, and its hash.
+pub(crate) struct Source {
+    text: String,
+    hash: String,
 }
 
 impl Script {
     /// `body` without the prelude, which every script gets.
-    pub(crate) const fn new(name: &'static str, make: fn() -> redis::Script) -> Self {
-        Self { name, script: LazyLock::new(make) }
+    pub(crate) const fn new(name: &'static str, make: fn() -> Source) -> Self {
+        Self { name, source: LazyLock::new(make) }
     }
 
     pub(crate) fn call<'a>(&'static self, broker: &'a Broker) -> Call<'a> {
-        let mut invocation = self.script.prepare_invoke();
-        invocation.key(broker.keys.tag()).arg(broker.clock_offset_ms);
-        Call { broker, name: self.name, invocation }
+        Call { broker, script: self, arguments: Vec::new() }
     }
 }
 
@@ -50,7 +56,7 @@ const SHARED: [(&str, &str); 7] = [
 ];
 
 #[expect(clippy::disallowed_methods, reason = "this is the script table that the ban points to")]
-pub(crate) fn assemble(body: &str) -> redis::Script {
+pub(crate) fn assemble(body: &str) -> Source {
     let with = body.lines().find_map(|line| line.strip_prefix("-- With ")).unwrap_or_default();
     let mut text = include_str!("transitions/shared/prelude.lua").to_owned();
     for (name, part) in SHARED {
@@ -59,32 +65,63 @@ pub(crate) fn assemble(body: &str) -> redis::Script {
             text.push_str(part);
         }
     }
-    redis::Script::new(&format!("{text}\n{body}"))
+    text.push('\n');
+    text.push_str(body);
+    let hash = redis::Script::new(&text).get_hash().to_owned();
+    Source { text, hash }
 }
 
 /// A script with its arguments, ready to run.
 pub(crate) struct Call<'a> {
     broker: &'a Broker,
-    name: &'static str,
-    invocation: redis::ScriptInvocation<'static>,
+    script: &'static Script,
+    arguments: Vec<Vec<u8>>,
 }
 
 impl Call<'_> {
-    pub(crate) fn arg(mut self, value: impl redis::ToRedisArgs) -> Self {
-        self.invocation.arg(value);
+    pub(crate) fn arg(mut self, value: impl ToRedisArgs) -> Self {
+        value.write_redis_args(&mut self.arguments);
         self
     }
 
     /// Runs the script, once more when the connection broke: every transition may be sent again, and the second
     /// answer says how the first one ended.
     pub(crate) async fn run(self) -> Result<Reply, BrokerError> {
-        let mut connection = self.broker.connection.clone();
-        let mut answer: redis::RedisResult<Vec<Vec<u8>>> =
-            self.invocation.invoke_async(&mut connection).await;
+        let mut answer = self.send().await;
         if answer.as_ref().is_err_and(|error| error.is_connection_dropped() || error.is_io_error()) {
-            tracing::debug!(script = self.name, "the connection broke; sending the transition again");
-            answer = self.invocation.invoke_async(&mut connection).await;
+            tracing::debug!(script = self.script.name, "the connection broke; sending the transition again");
+            answer = self.send().await;
         }
-        Ok(Reply::new(self.name, answer?))
+        Ok(Reply::new(self.script.name, answer?))
+    }
+
+    /// By hash, or with the text where the hash means nothing: after a restart, and on a cluster's node that is new to
+    /// this workshop. No other node is asked to load it, and none can forget it between loading and running.
+    async fn send(&self) -> RedisResult<Vec<Vec<u8>>> {
+        let mut connection = self.broker.connection.clone();
+        let Source { text, hash } = &*self.script.source;
+        let answer = self.command("EVALSHA", hash).query_async(&mut connection).await;
+        if answer.as_ref().is_err_and(|error: &RedisError| error.kind() == ServerErrorKind::NoScript.into()) {
+            return self.command("EVAL", text).query_async(&mut connection).await;
+        }
+        answer
+    }
+
+    fn command(&self, verb: &str, script: &str) -> redis::Cmd {
+        let mut command = redis::cmd(verb);
+        command.arg(script).arg(1).arg(self.broker.keys.tag());
+        command.arg(self.broker.clock_offset_ms).arg(&self.arguments);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only with this first line does a cluster refuse a key of another slot on the same node.
+    #[test]
+    fn every_script_keeps_to_one_slot() {
+        assert!(assemble("return 1").text.starts_with("#!lua\n"));
     }
 }

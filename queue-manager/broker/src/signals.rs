@@ -10,11 +10,17 @@ use queue_protocol::link::HeldLease;
 use queue_protocol::{AccountName, JobId, LeaseToken, Reason, WorkerName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::frames::ExecutionFrame;
+use crate::shared_connection::in_time;
 use crate::transitions::record::StoredMessage;
+
+/// After such a silence the store is asked for a sign of life: a server that hangs, or a connection that broke without
+/// a word, looks like a quiet room.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// One thing heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,14 +161,22 @@ impl Broker {
     }
 
     async fn listen_once(&self, heard: &mpsc::Sender<Signal>) -> Result<(), BrokerError> {
-        let mut pubsub = self.client.get_async_pubsub().await?;
         let (feed, frames, doors) = (self.keys.feed(), self.keys.frames(), self.keys.doors());
-        pubsub.subscribe(&[&feed, &frames, &doors, &self.keys.worker_channel()]).await?;
+        let channels = [&feed, &frames, &doors, &self.keys.worker_channel()];
+        let pubsub = self.listeners.subscribe(&channels).await?;
         if heard.send(Signal::Listening).await.is_err() {
             return Ok(());
         }
-        let mut messages = pubsub.on_message();
-        while let Some(message) = messages.next().await {
+        let (mut asking, mut messages) = pubsub.split();
+        loop {
+            let message = match timeout(SILENCE, messages.next()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    in_time(asking.ping::<redis::Value>()).await?;
+                    continue;
+                }
+            };
             let bytes = message.get_payload_bytes();
             let signal = match message.get_channel_name() {
                 name if name == feed => change(bytes),
@@ -178,6 +192,5 @@ impl Broker {
                 return Ok(());
             }
         }
-        Ok(())
     }
 }

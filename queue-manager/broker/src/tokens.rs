@@ -146,8 +146,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn now_ms(&self) -> Result<u64, BrokerError> {
-        let mut connection = self.connection.clone();
-        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
+        let (seconds, micros): (u64, u64) = self.ask_our_node(&redis::cmd("TIME")).await?;
         Ok(seconds * 1_000 + micros / 1_000)
     }
 }

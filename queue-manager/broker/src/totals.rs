@@ -6,7 +6,7 @@ use std::time::Duration;
 use queue_protocol::api::{Caps, QueueStatus};
 use queue_protocol::{AccountName, Mode, limits, timings};
 
-use crate::connection::Broker;
+use crate::connection::{Broker, run_id};
 use crate::error::BrokerError;
 
 /// Counters, (mode, paused), the store's time, workers.
@@ -15,7 +15,7 @@ type TotalsRead = (HashMap<String, i64>, (Option<String>, Option<String>), (u64,
 /// Where a feed stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedPosition {
-    /// Which life of the store.
+    /// Which life of the store: the id of its process.
     pub epoch: String,
     /// The last change.
     pub n: u64,
@@ -93,12 +93,13 @@ impl Broker {
         participant: Option<&AccountName>,
     ) -> Result<FeedPosition, BrokerError> {
         let mut connection = self.connection.clone();
-        let (epoch, n): (Option<String>, Option<u64>) = redis::pipe()
-            .get(self.keys.epoch())
+        let (info, n): (String, Option<u64>) = redis::pipe()
+            .cmd("INFO")
+            .arg("server")
             .get(self.keys.seq(participant.map_or("@room", AccountName::as_str)))
             .query_async(&mut connection)
             .await?;
-        Ok(FeedPosition { epoch: epoch.unwrap_or_default(), n: n.unwrap_or_default() })
+        Ok(FeedPosition { epoch: run_id(&info)?, n: n.unwrap_or_default() })
     }
 
     /// How long ago any queue-manager last looked for leases that ended; `None` before the first time.

@@ -13,8 +13,9 @@ use super::secret;
 /// The store's address, whole or in parts.
 #[derive(Debug, Clone, Args)]
 pub struct StoreSettings {
-    /// `redis://…` or `unix:PATH` of a Redis-compatible store; may hold a password. When neither it nor a host is set,
-    /// the queue-manager starts a redis-server of its own under the data folder.
+    /// `redis://…`, `rediss://…` (TLS), `redis-cluster://HOST:PORT,HOST:PORT…` or `unix:PATH` of a Redis-compatible
+    /// store; may hold a user and a password. When neither it nor a host is set, the queue-manager starts a
+    /// redis-server of its own under the data folder.
     #[arg(long, env = "ATELIER_REDIS_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub redis_url: Option<Secret>,
 

@@ -48,10 +48,12 @@ async fn lanes_are_served_in_order_in_priority_mode_only() {
 async fn records_of_ended_jobs_are_purged_oldest_first_and_totals_stay() {
     let broker = fresh_workshop().await;
     let mut ids = Vec::new();
-    for _ in 0..5 {
+    for nth in 0..5 {
         ids.push(submit(&broker, &person("ada")).await);
         let claimed = lent(&broker, &gpu("gpu-1")).await;
-        broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
+        // Each ends at a time of its own: within one ms neither is the older one.
+        let later = broker.at_clock_offset(Duration::from_secs(nth));
+        later.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
     }
     let waiting = submit(&broker, &person("ada")).await;
     broker.configure(None, &[("keep_ended", "2")]).await.unwrap();

@@ -13,6 +13,7 @@ mod workshop;
 
 mod cancelling;
 mod claiming;
+mod clusters;
 mod ending;
 mod expecting;
 mod histories;
@@ -20,6 +21,9 @@ mod housekeeping;
 mod identity;
 mod leases;
 mod listening;
+mod outages;
 mod steering;
+mod stores;
 mod submitting;
+mod torn_log;
 mod turns;

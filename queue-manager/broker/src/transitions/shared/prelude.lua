@@ -50,10 +50,18 @@ local function count(from, to, job)
   if redis.call('HINCRBY', own, 'jobs', step) == 0 then redis.call('DEL', own) end
 end
 
+-- Which life of the store this is: the process itself, because nothing that is stored can tell. A log may have lost its
+-- end, and the numbers in it are then given out again.
+local life
+local function epoch()
+  life = life or redis.call('INFO', 'server'):match('run_id:(%x+)')
+  return life
+end
+
 -- One change, numbered in the owner's feed and in the room's. Content-free but for ids and words.
 local function announce(id, job, state, reason)
   redis.call('PUBLISH', key('feed'), cjson.encode({
-    epoch = redis.call('GET', key('epoch')) or '',
+    epoch = epoch(),
     n = whole(redis.call('INCR', key('seq', job.participant))),
     room = whole(redis.call('INCR', key('seq', '@room'))),
     job = id, participant = job.participant, state = state, reason = reason or '',
@@ -64,7 +72,7 @@ end
 -- Something about the whole queue changed: its mode, a pause, a cap, a worker.
 local function announce_room(what)
   redis.call('PUBLISH', key('feed'), cjson.encode({
-    epoch = redis.call('GET', key('epoch')) or '', room = whole(redis.call('INCR', key('seq', '@room'))), queue = what,
+    epoch = epoch(), room = whole(redis.call('INCR', key('seq', '@room'))), queue = what,
   }))
 end
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use queue_protocol::Mode;
 
 use crate::redis_server::RedisServer;
+use crate::redis_server::engine;
 use steps::steps;
 use world::World;
 
@@ -15,7 +16,8 @@ use world::World;
 fn histories(mode: Mode) {
     let server = RedisServer::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let cases = ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() };
+    let cases =
+        ProptestConfig { cases: engine::histories(), failure_persistence: None, ..ProptestConfig::default() };
     proptest!(cases, |(history in steps(), attempts_run in 1..3_u32)| {
         runtime.block_on(async {
             server.forget_everything().await;
