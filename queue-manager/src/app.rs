@@ -18,6 +18,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::capabilities::Capabilities;
 use crate::config::Config;
+use crate::connections::CountingListener;
 use crate::files::Files;
 use crate::hub::Hub;
 use crate::identity::caller::Identity;
@@ -79,14 +80,21 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     app.start_roles(&tasks);
 
     tracing::info!(seats = %seats.local_addr()?, workers = %workers.local_addr()?, "serving");
-    let public = axum::serve(seats, public_router(app.clone()))
+    let open = TaskTracker::new();
+    let counted = |listener| CountingListener { listener, open: open.clone() };
+    let public = axum::serve(counted(seats), public_router(app.clone()))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let private =
-        axum::serve(workers, link::router(app)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let both = async { tokio::try_join!(public.into_future(), private.into_future()) };
+    let private = axum::serve(counted(workers), link::router(app))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let both = async {
+        tokio::try_join!(public.into_future(), private.into_future())?;
+        open.close();
+        open.wait().await;
+        anyhow::Ok(())
+    };
     tokio::pin!(both);
     tokio::select! {
-        ended = &mut both => drop(ended?),
+        ended = &mut both => ended?,
         () = patience(&shutdown) => tracing::warn!("some requests did not end in time and were cut"),
     }
     redis_stop.cancel();

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod seat;
 pub mod workflow;
 
+mod connections;
 mod cross_site;
 mod gate;
 mod hub;

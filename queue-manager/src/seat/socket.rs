@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use queue_broker::Broker;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::descriptions::feature_flags;
 use super::notices;
+use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
 use crate::problem::Trouble;
@@ -78,11 +79,11 @@ impl Tab {
         socket.send(text(&status)).await?;
         self.replay(&mut socket).await?;
         let mut ping = tokio::time::interval(timings::PING_EVERY);
-        loop {
+        let why = loop {
             tokio::select! {
                 signal = self.ear.next() => match signal {
                     Some(signal) => self.tell(&mut socket, signal).await?,
-                    None => return goodbye(socket, "too slow; come back").await,
+                    None => break "too slow; come back",
                 },
                 heard = socket.recv() => match heard {
                     Some(Ok(Message::Text(said))) => self.listen(&mut socket, &said).await?,
@@ -90,9 +91,11 @@ impl Tab {
                     Some(Ok(_)) => {}
                 },
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await?,
-                () = shutdown.cancelled() => return goodbye(socket, "restarting; come back").await,
+                () = shutdown.cancelled() => break "restarting; come back",
             }
-        }
+        };
+        goodbye(socket, why).await;
+        Ok(())
     }
 
     /// One signal and all that are there already; however many changes, one status.
@@ -185,10 +188,6 @@ fn is_last(message: &str) -> bool {
     message.contains("\"executing\"")
         && serde_json::from_str::<Frame>(message)
             .is_ok_and(|f| f.kind == "executing" && f.data["node"].is_null())
-}
-
-async fn goodbye(mut socket: WebSocket, reason: &'static str) -> Result<(), axum::Error> {
-    socket.send(Message::Close(Some(CloseFrame { code: close_code::AWAY, reason: reason.into() }))).await
 }
 
 #[cfg(test)]
