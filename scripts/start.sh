@@ -100,10 +100,10 @@ fi
 
 step 2 "Building (some minutes the first time)"
 if [ "${ATELIER_PROFILE:-release}" = release ]; then
-    cargo build --locked --release --bins
+    cargo build --locked --release --workspace --exclude testkit --bins
     bin=${CARGO_TARGET_DIR:-target}/release
 else
-    cargo build --locked --bins
+    cargo build --locked --workspace --exclude testkit --bins
     bin=${CARGO_TARGET_DIR:-target}/debug
 fi
 

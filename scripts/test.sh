@@ -39,5 +39,7 @@ if command -v "${ATELIER_TEST_VALKEY:-valkey-server}" >/dev/null; then
 else
     echo "LEFT OUT: the broker on Valkey: there is no valkey-server here, and ATELIER_TEST_VALKEY names none"
 fi
+# The bench, in little: it says nothing about time here, and stops where a transition takes more than one round trip.
+if [ $# -eq 0 ]; then cargo test --locked -p queue-broker --bench transitions -- --quick >/dev/null || failed=1; fi
 awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed" }' "$said"
 [ -z "$failed" ]

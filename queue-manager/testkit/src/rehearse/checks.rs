@@ -187,7 +187,7 @@ async fn privacy(performance: &Performance<'_>, report: &mut Report) -> Option<S
                     Ok(status) => seen
                         .push(format!("{} asked for {what} and the server answered {status}", person.name)),
                     Err(error) => {
-                        seen.push(format!("{} asked for {what} and had no answer: {error}", person.name))
+                        seen.push(format!("{} asked for {what} and had no answer: {error}", person.name));
                     }
                 }
             }
@@ -197,7 +197,7 @@ async fn privacy(performance: &Performance<'_>, report: &mut Report) -> Option<S
         None => Some("nobody saw anybody else's".to_owned()),
         Some(first) => {
             report.trouble(Trouble::new(
-                format!("{} times somebody came too near to somebody else", seen.len()),
+                format!("{} times somebody was not kept from somebody else's things", seen.len()),
                 first,
             ));
             None
