@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
@@ -18,6 +18,7 @@ use queue_protocol::timings;
 use tokio_util::sync::CancellationToken;
 
 use super::view;
+use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
 use crate::problem::Trouble;
@@ -195,7 +196,5 @@ async fn serve(mut socket: WebSocket, mut feed: Feed) {
             }
         };
     }
-    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back for a new snapshot".into() };
-    // The other end may be gone already.
-    let _ = socket.send(Message::Close(Some(goodbye))).await;
+    goodbye(socket, "come back for a new snapshot").await;
 }

@@ -89,9 +89,20 @@ async fn what_nobody_knows_is_refused_by_the_api_and_passed_on_by_a_seat() {
 #[tokio::test]
 async fn a_body_of_fifty_megabytes_is_refused_before_it_is_read() {
     let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let password = workshop.password("user001").ok();
     for door in DOORS {
-        let (status, code) = answer(send(&workshop, door, vec![b'['; 50 * 1024 * 1024]).await).await;
-        assert_eq!((status, code.as_str()), (413, "too_large"), "{door}");
+        // The answer comes while the body is still being sent; a client that only writes may see the line close first.
+        let mut answered = None;
+        for _ in 0..10 {
+            let request =
+                Client::new().post(format!("{}{door}", workshop.direct)).basic_auth("user001", password);
+            let request = request.header(CONTENT_TYPE, "application/json").body(vec![b'['; 50 * 1024 * 1024]);
+            if let Ok(response) = request.send().await {
+                answered = Some(answer(response).await);
+                break;
+            }
+        }
+        assert_eq!(answered, Some((413, "too_large".to_owned())), "{door}");
     }
     assert_eq!(stored(&workshop).await, 0);
 }
