@@ -31,12 +31,12 @@ start_process() {
     echo $! >"$run_folder/$name.pid"
 }
 
-# stop_process NAME SECONDS: asks it to stop, waits, and only then kills it.
+# stop_process NAME SECONDS [SIGNAL]: asks it to stop, waits, and only then kills it.
 stop_process() {
     local pid tenth
     if is_running "$1"; then
         pid=$(cat "$run_folder/$1.pid")
-        kill -TERM "$pid" 2>/dev/null || true
+        kill -"${3:-TERM}" "$pid" 2>/dev/null || true
         for ((tenth = 0; tenth < $2 * 10; tenth++)); do
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.1

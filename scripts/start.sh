@@ -155,7 +155,7 @@ for ((n = 1; n <= workers; n++)); do
     wanted_comfyui=${comfyuis[n - 1]:-simulated}
     if [ "$(cat "data/run/comfyui-$n" 2>/dev/null)" != "$wanted_comfyui" ]; then
         # Another ComfyUI than the last time: the worker gives its job back and starts anew.
-        stop_process "worker-$n" 15
+        stop_process "worker-$n" 15 INT
         stop_process "simulated-comfyui-$n" 15
         echo "$wanted_comfyui" >"data/run/comfyui-$n"
     fi
@@ -169,8 +169,8 @@ for ((n = 1; n <= workers; n++)); do
         exit 1
     fi
     ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$wanted_comfyui \
-        ATELIER_INFERENCE_PROVIDER=$provider ATELIER_WORKER_CACHE=data/worker/gpu-$n \
-        ATELIER_WORKER_TOKEN_FILE=data/gpu-$n.token start_process "worker-$n" "$bin/worker"
+        ATELIER_INFERENCE_PROVIDER=$provider ATELIER_WORKER_TOKEN_FILE=data/gpu-$n.token \
+        start_process "worker-$n" "$bin/worker"
 done
 ATELIER_API=http://$ATELIER_BIND start_process admin "$bin/admin"
 wait_for 20 admin curl -fsS "http://$ATELIER_ADMIN_BIND/healthz"

@@ -10,7 +10,10 @@ if [ $# -gt 0 ]; then
     exit 2
 fi
 # From the outside in: nobody new comes, the worker gives its job back, then the queue-manager and its Redis.
-for name in nginx admin $(numbered worker) $(numbered simulated-comfyui); do stop_process "$name" 15; done
+for name in nginx admin; do stop_process "$name" 15; done
+# On SIGTERM they would let their jobs run on for a while.
+for name in $(numbered worker); do stop_process "$name" 15 INT; done
+for name in $(numbered simulated-comfyui); do stop_process "$name" 15; done
 stop_process queue-manager 25
 # A queue-manager that was killed leaves its Redis: that one is found by its own pid.
 redis_pid=$(redis-cli -s data/redis/redis.sock info server 2>/dev/null | tr -d '\r' | sed -n 's/^process_id://p') || true

@@ -2,10 +2,12 @@
 
 pub mod environment;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use queue_client::Proxy;
 use queue_protocol::Secret;
 
 use crate::logging::LogFormat;
@@ -26,6 +28,16 @@ pub struct Config {
     #[arg(long, env = "ATELIER_WORKER_TOKEN_FILE", value_name = "PATH")]
     pub worker_token_file: Option<PathBuf>,
 
+    /// `http://HOST:PORT` or `socks5://HOST:PORT` of the proxy through which the queue-manager is reached, for boxes without
+    /// a network device of their own; `USER:PASSWORD@` before the host if it wants them. Names are resolved there. ComfyUI
+    /// is never reached through it, and the environment's other proxy settings mean nothing here.
+    #[arg(long, env = "ATELIER_WORKER_PROXY", value_name = "URL", hide_env_values = true)]
+    pub worker_proxy: Option<Secret>,
+
+    /// A file that holds the proxy's address, where that has a password.
+    #[arg(long, env = "ATELIER_WORKER_PROXY_FILE", value_name = "PATH")]
+    pub worker_proxy_file: Option<PathBuf>,
+
     /// The ComfyUI beside this worker.
     #[arg(
         long = "comfyui-url",
@@ -41,7 +53,17 @@ pub struct Config {
     #[arg(long, env = "ATELIER_INFERENCE_PROVIDER", value_name = "PROVIDER", value_parser = Provider::parse)]
     pub inference_provider: Option<Provider>,
 
-    /// Folder where inputs are kept between jobs; no two workers share one.
+    /// A shell command that starts ComfyUI at that address. This worker starts it, starts it again when it ends or does
+    /// not stop a job, and stops it at its own end. When not set, ComfyUI is somebody else's to start.
+    #[arg(long, env = "ATELIER_COMFYUI_COMMAND", value_name = "COMMAND", hide_env_values = true)]
+    pub comfyui_command: Option<String>,
+
+    /// How long a job may go on after this worker was asked to stop (SIGTERM), in seconds; then it is given back, as it is
+    /// at once on SIGINT or a second SIGTERM. Rented boxes are taken away 30 s after they ask.
+    #[arg(long, env = "ATELIER_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = 25)]
+    pub drain_seconds: u32,
+
+    /// Folder where inputs are kept between jobs; each worker has a folder of its own name in it.
     #[arg(long, env = "ATELIER_WORKER_CACHE", value_name = "PATH", default_value = "data/worker")]
     pub cache: PathBuf,
 
@@ -77,24 +99,48 @@ impl Provider {
 }
 
 impl Config {
+    /// Refuses an address that cannot be the queue-manager's.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub fn check_queue_manager(&self) -> anyhow::Result<()> {
+        let host = self.queue_manager.strip_prefix("http://").unwrap_or_default();
+        if host.is_empty() || host.starts_with(['/', ':']) {
+            bail!(
+                "ATELIER_QUEUE_MANAGER={} is no address of a worker listener, such as http://100.64.0.1:3443. The link is \
+                 plain HTTP: lead it through a private network.",
+                self.queue_manager
+            );
+        }
+        Ok(())
+    }
+
     /// The token, from wherever it is.
     ///
     /// # Errors
     /// When there is none, or its file cannot be read.
     pub fn token(&self) -> anyhow::Result<Secret> {
-        match (&self.worker_token, &self.worker_token_file) {
-            (Some(token), _) => Ok(token.clone()),
-            (None, Some(path)) => {
-                let text = std::fs::read_to_string(path);
-                let text = text.with_context(|| {
-                    format!("ATELIER_WORKER_TOKEN_FILE: cannot read the token in {}", path.display())
-                })?;
-                Ok(text.trim().to_owned().into())
-            }
-            (None, None) => bail!(
-                "Set ATELIER_WORKER_TOKEN or ATELIER_WORKER_TOKEN_FILE to a token from `queue-manager token issue NAME`."
-            ),
-        }
+        let token =
+            secret("ATELIER_WORKER_TOKEN", self.worker_token.as_ref(), self.worker_token_file.as_deref())?;
+        token.context(
+            "Set ATELIER_WORKER_TOKEN or ATELIER_WORKER_TOKEN_FILE to a token from `queue-manager token issue NAME`.",
+        )
+    }
+
+    /// The proxy, from wherever it is.
+    ///
+    /// # Errors
+    /// When it is none, or its file cannot be read.
+    pub fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
+        let url =
+            secret("ATELIER_WORKER_PROXY", self.worker_proxy.as_ref(), self.worker_proxy_file.as_deref())?;
+        url.map(|url| url.expose().parse().context("ATELIER_WORKER_PROXY")).transpose()
+    }
+
+    /// How long a job may go on after the worker was asked to stop.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
     }
 
     /// Refuses a ComfyUI of the other kind than was asked for: nobody may mistake patterns for pictures.
@@ -119,6 +165,19 @@ impl Config {
     #[must_use]
     pub fn comfyui_url(&self) -> &str {
         self.comfyui.trim_end_matches('/')
+    }
+}
+
+/// A secret from its variable or, when that is not set, from its file.
+fn secret(name: &str, direct: Option<&Secret>, file: Option<&Path>) -> anyhow::Result<Option<Secret>> {
+    match (direct, file) {
+        (Some(secret), _) => Ok(Some(secret.clone())),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path);
+            let text = text.with_context(|| format!("{name}_FILE: cannot read {}", path.display()))?;
+            Ok(Some(text.trim().to_owned().into()))
+        }
+        (None, None) => Ok(None),
     }
 }
 
@@ -161,5 +220,19 @@ mod tests {
         assert!(check("comfyui", "0.28.0").is_ok() && check("simulated", "0.28.0-simulated").is_ok());
         assert!(check("comfyui", "0.28.0-simulated").is_err() && check("simulated", "0.28.0").is_err());
         assert!(config(&[]).unwrap().check_provider("0.28.0-simulated").is_ok());
+    }
+    #[test]
+    fn an_address_that_cannot_work_is_refused_without_its_password() {
+        let proxy = |url: &str| config(&[&format!("--worker-proxy={url}")]).unwrap().proxy();
+        assert!(proxy("socks5://localhost:1055").unwrap().is_some());
+        for bad in ["ftp://gpu:canary@box", "box:1055", "https://gpu:canary@box:3128"] {
+            let refused = format!("{:#}", proxy(bad).unwrap_err());
+            assert!(refused.contains("ATELIER_WORKER_PROXY") && !refused.contains("canary"), "{refused}");
+        }
+        assert!(config(&[]).unwrap().check_queue_manager().is_ok());
+        for bad in ["https://atelier.example", "100.64.0.1:3443", "http://", "http:///x", "http://:3443"] {
+            let config = config(&[&format!("--queue-manager={bad}")]).unwrap();
+            assert!(config.check_queue_manager().is_err(), "{bad}");
+        }
     }
 }

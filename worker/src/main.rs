@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use worker::config::environment::with_short_names;
+use worker::departure::Wishes;
 use worker::{Config, logging};
 
 #[derive(Parser)]
@@ -30,16 +30,26 @@ async fn main() -> ExitCode {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     logging::start(&config.log, config.log_format)?;
-    let shutdown = CancellationToken::new();
-    let stopping = shutdown.clone();
-    let working = worker::run(config, shutdown);
-    tokio::pin!(working);
-    let mut terminate = signal(SignalKind::terminate())?;
+    let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let wishes = Wishes::default();
+    let mut working = std::pin::pin!(worker::run(config, wishes.clone()));
     tokio::select! {
-        ended = &mut working => return ended,
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        ended = &mut working => ended,
+        () = obey(terminate, interrupt, &wishes) => working.await,
     }
-    stopping.cancel();
-    working.await
+}
+
+/// SIGTERM asks to leave, a second one to leave at once; so does SIGINT, since a person waits at that terminal.
+async fn obey(mut terminate: Signal, mut interrupt: Signal, wishes: &Wishes) {
+    tokio::select! {
+        _ = terminate.recv() => {
+            wishes.leave.cancel();
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ = interrupt.recv() => {}
+    }
+    wishes.leave_now.cancel();
 }

@@ -1,15 +1,19 @@
-//! What a job wants to say, while the link may be slow or gone. Messages keep their order; of progress and previews only
-//! the newest waits; nothing that matters is dropped.
+//! What the worker wants to say, most urgent first, while the link may be slow or gone: signs of life, then a job's
+//! messages in their order, then its end, then previews. Of progress and previews only the newest waits; nothing that
+//! matters is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use queue_protocol::link::HeldLease;
+use queue_protocol::link::{FromWorker, HeldLease};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::uplink::Uplink;
 
 /// One message of ComfyUI that waits for the link.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Waiting {
     /// The job and its claim.
     pub lease: HeldLease,
@@ -28,17 +32,83 @@ impl Waiting {
     }
 }
 
-#[derive(Default)]
+/// What is to be sent now.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A message of the worker itself.
+    Say(FromWorker),
+    /// A message of ComfyUI; it stays in the outbox until [`Outbox::sent`].
+    Event(Waiting),
+    /// The newest preview.
+    Preview(HeldLease, Vec<u8>),
+    /// The question whether all this has arrived.
+    Ask(u64),
+    /// Nothing, until something is added or this time comes.
+    Nothing(Option<Instant>),
+}
+
 struct Contents {
+    urgent: VecDeque<FromWorker>,
     messages: VecDeque<Waiting>,
+    /// The message that is being sent, if it is one of ComfyUI's.
+    sending: Option<Waiting>,
+    /// Whether something was taken out and is not counted as sent yet.
+    in_hand: bool,
+    end: Option<FromWorker>,
     preview: Option<(HeldLease, Vec<u8>)>,
+    uplink: Uplink,
+}
+
+impl Contents {
+    fn due(&mut self, now: Instant) -> Due {
+        if let Some(message) = self.urgent.pop_front() {
+            return Due::Say(message);
+        }
+        // Progress that something else follows keeps its place before it.
+        let followed = self.end.is_some() || self.messages.iter().any(|message| !message.passes());
+        if (followed || self.uplink.has_room())
+            && let Some(message) = self.messages.pop_front()
+        {
+            self.sending = Some(message.clone());
+            return Due::Event(message);
+        }
+        if self.messages.is_empty()
+            && let Some(end) = self.end.take()
+        {
+            return Due::Say(end);
+        }
+        let preview_due = self.preview.as_ref().and(self.uplink.preview_due());
+        if preview_due.is_some_and(|at| at <= now)
+            && let Some((lease, frame)) = self.preview.take()
+        {
+            return Due::Preview(lease, frame);
+        }
+        match self.uplink.ask(now) {
+            Some(number) => Due::Ask(number),
+            None => Due::Nothing(preview_due),
+        }
+    }
 }
 
 /// The outbox of one worker.
-#[derive(Default)]
 pub struct Outbox {
     contents: Mutex<Contents>,
-    filled: Notify,
+    changed: Notify,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let contents = Contents {
+            urgent: VecDeque::new(),
+            messages: VecDeque::new(),
+            sending: None,
+            in_hand: false,
+            end: None,
+            preview: None,
+            uplink: Uplink::new(Instant::now()),
+        };
+        Self { contents: Mutex::new(contents), changed: Notify::new() }
+    }
 }
 
 impl Outbox {
@@ -46,65 +116,145 @@ impl Outbox {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a message. A progress message replaces one of its type that no other message has followed.
+    fn change(&self, change: impl FnOnce(&mut Contents)) {
+        change(&mut self.contents());
+        self.changed.notify_one();
+    }
+
+    /// Adds a message. A progress message takes the place of the one of its type that still waits.
     pub fn push(&self, message: Waiting) {
-        let mut contents = self.contents();
-        if message.passes() {
-            let older =
-                contents.messages.iter().rposition(|waiting| !waiting.passes()).map_or(0, |at| at + 1);
-            let same =
-                (older..contents.messages.len()).find(|at| contents.messages[*at].kind == message.kind);
-            if let Some(at) = same {
-                contents.messages.remove(at);
+        self.change(|contents| {
+            if message.passes() {
+                contents.messages.retain(|waiting| waiting.kind != message.kind);
             }
-        }
-        contents.messages.push_back(message);
-        drop(contents);
-        self.filled.notify_one();
+            contents.messages.push_back(message);
+        });
     }
 
     /// Sets the preview that is sent next.
     pub fn preview(&self, lease: HeldLease, frame: Vec<u8>) {
-        self.contents().preview = Some((lease, frame));
-        self.filled.notify_one();
+        self.change(|contents| contents.preview = Some((lease, frame)));
     }
 
-    /// The oldest message.
-    pub fn take(&self) -> Option<Waiting> {
-        self.contents().messages.pop_front()
+    /// Says something ahead of everything else. Of renewals only the newest waits.
+    pub(crate) fn say(&self, message: FromWorker) {
+        self.change(|contents| {
+            if matches!(message, FromWorker::Renew(_)) {
+                contents.urgent.retain(|waiting| !matches!(waiting, FromWorker::Renew(_)));
+            }
+            contents.urgent.push_back(message);
+        });
     }
 
-    /// Puts a message back that could not be sent.
-    pub fn put_back(&self, message: Waiting) {
-        self.contents().messages.push_front(message);
+    /// Says how a job ended, behind its messages. No preview comes after that.
+    pub(crate) fn say_end(&self, end: FromWorker) {
+        self.change(|contents| {
+            contents.preview = None;
+            contents.end = Some(end);
+        });
     }
 
-    /// The newest preview.
-    pub fn take_preview(&self) -> Option<(HeldLease, Vec<u8>)> {
-        self.contents().preview.take()
+    /// Throws away what a claim that is over wanted to say.
+    pub(crate) fn clear(&self) {
+        self.change(|contents| {
+            contents.messages.clear();
+            (contents.sending, contents.end, contents.preview) = (None, None, None);
+        });
     }
 
-    /// Throws away what a lost claim wanted to say.
-    pub fn clear(&self) {
-        *self.contents() = Contents::default();
+    /// A new link is open: what was said about the last one means nothing there, and a message that was being sent may
+    /// not have arrived.
+    pub(crate) fn start_again(&self, now: Instant) {
+        self.change(|contents| {
+            contents.urgent.clear();
+            (contents.end, contents.preview) = (None, None);
+            if let Some(unsent) = contents.sending.take() {
+                contents.messages.push_front(unsent);
+            }
+            (contents.in_hand, contents.uplink) = (false, Uplink::new(now));
+        });
     }
 
-    /// Returns when something was added since the last call.
-    pub async fn filled(&self) {
-        self.filled.notified().await;
+    /// What is to be sent now.
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        let mut contents = self.contents();
+        let due = contents.due(now);
+        contents.in_hand = matches!(due, Due::Say(_) | Due::Event(_) | Due::Preview(..));
+        due
+    }
+
+    /// Whether everything the worker itself said has arrived, and all else that went before it.
+    pub(crate) fn has_arrived(&self) -> bool {
+        let contents = self.contents();
+        contents.urgent.is_empty() && !contents.in_hand && contents.uplink.is_empty()
+    }
+
+    /// A message of so many bytes went to the socket.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let mut contents = self.contents();
+        (contents.sending, contents.in_hand) = (None, false);
+        contents.uplink.sent(bytes);
+    }
+
+    /// A preview of so many bytes went to the socket, begun at `at`.
+    pub(crate) fn sent_preview(&self, bytes: usize, at: Instant) {
+        let mut contents = self.contents();
+        contents.in_hand = false;
+        contents.uplink.sent_preview(bytes, at);
+    }
+
+    /// Everything up to this question has arrived.
+    pub(crate) fn arrived(&self, number: u64, now: Instant) {
+        self.change(|contents| contents.uplink.arrived(number, now));
+    }
+
+    /// Returns when something changed since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use queue_protocol::link::{Renew, Unready};
     use queue_protocol::{JobId, LeaseToken};
 
     use super::*;
 
+    fn lease() -> HeldLease {
+        HeldLease { job: JobId::from_bytes([0; 16]), token: LeaseToken(1) }
+    }
+
     fn push(outbox: &Outbox, kind: &str, text: &str) {
-        let lease = HeldLease { job: JobId::from_bytes([0; 16]), token: LeaseToken(1) };
         let frame = RawValue::from_string(format!("\"{text}\"")).unwrap();
-        outbox.push(Waiting { lease, kind: kind.to_owned(), frame });
+        outbox.push(Waiting { lease: lease(), kind: kind.to_owned(), frame });
+    }
+
+    fn renew(vram_free: u64) -> FromWorker {
+        FromWorker::Renew(Renew { leases: vec![], comfyui_alive: true, vram_free })
+    }
+
+    /// Sends everything that is due, each with so many bytes, and tells what it was.
+    fn sent(outbox: &Outbox, bytes: usize, now: Instant) -> Vec<String> {
+        let mut sent = Vec::new();
+        loop {
+            sent.push(match outbox.due(now) {
+                Due::Say(FromWorker::Renew(renew)) => format!("renew {}", renew.vram_free),
+                Due::Say(FromWorker::Released(_)) => "end".to_owned(),
+                Due::Say(other) => format!("{other:?}"),
+                Due::Event(event) => event.frame.get().trim_matches('"').to_owned(),
+                Due::Preview(_, frame) => {
+                    outbox.sent_preview(frame.len(), now);
+                    sent.push(format!("preview {}", frame.len()));
+                    continue;
+                }
+                Due::Ask(_) => continue,
+                Due::Nothing(_) => return sent,
+            });
+            outbox.sent(bytes);
+        }
     }
 
     #[test]
@@ -121,9 +271,49 @@ mod tests {
         ] {
             push(&outbox, kind, text);
         }
-        let sent: String = std::iter::from_fn(|| outbox.take())
-            .map(|w| w.frame.get().trim_matches('"').to_owned())
-            .collect();
-        assert_eq!(sent, "adefg");
+        assert_eq!(sent(&outbox, 1, Instant::now()), ["a", "d", "f", "g"]);
+    }
+
+    #[test]
+    fn a_renewal_goes_first_the_end_behind_the_messages_and_no_preview_after_it() {
+        let outbox = Outbox::default();
+        outbox.preview(lease(), vec![0; 9]);
+        push(&outbox, "executed", "a");
+        outbox.say_end(FromWorker::Released(lease()));
+        outbox.say(renew(1));
+        outbox.say(FromWorker::Unready(Unready::Leaving));
+        outbox.say(renew(2));
+        assert_eq!(sent(&outbox, 1, Instant::now()), ["Unready(Leaving)", "renew 2", "a", "end"]);
+    }
+
+    #[test]
+    fn nothing_that_may_be_dropped_follows_a_preview_before_it_has_arrived() {
+        let (outbox, start) = (Outbox::default(), Instant::now());
+        outbox.preview(lease(), vec![0; 100_000]);
+        assert_eq!(sent(&outbox, 1, start), ["preview 100000"]);
+        let later = start + Duration::from_secs(1);
+        for step in 1..=3 {
+            push(&outbox, "progress", &format!("step {step}"));
+            outbox.preview(lease(), vec![0; step]);
+        }
+        assert_eq!(sent(&outbox, 1, later), [""; 0], "the line is busy");
+        push(&outbox, "executing", "node");
+        outbox.say(renew(1));
+        assert_eq!(sent(&outbox, 1, later), ["renew 1", "step 3", "node"], "what matters goes at once");
+        outbox.arrived(100_000, start + Duration::from_millis(1));
+        push(&outbox, "progress", "step 4");
+        assert_eq!(sent(&outbox, 1, later), ["step 4", "preview 3"]);
+    }
+
+    #[test]
+    fn a_new_link_sends_the_message_that_the_last_one_may_have_lost() {
+        let (outbox, now) = (Outbox::default(), Instant::now());
+        push(&outbox, "execution_start", "a");
+        push(&outbox, "executed", "b");
+        outbox.say(renew(1));
+        assert!(matches!(outbox.due(now), Due::Say(_)));
+        assert!(matches!(outbox.due(now), Due::Event(_)));
+        outbox.start_again(now);
+        assert_eq!(sent(&outbox, 1, now), ["a", "b"]);
     }
 }

@@ -14,18 +14,41 @@ pub enum ClientError {
     /// The lease is over.
     #[error("the lease is over")]
     LeaseOver,
+    /// Another process has this worker's link.
+    #[error("another process has this worker's link")]
+    Replaced,
     /// It answered something we do not understand.
     #[error("the queue-manager answered something unexpected: {0}")]
     Unexpected(String),
 }
 
+impl ClientError {
+    /// What did not work, down to its first cause: "error sending request" alone helps nobody.
+    pub(crate) fn unreachable(error: impl std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let words = std::iter::once(error.to_string()).chain(causes.map(ToString::to_string));
+        let mut words: Vec<_> = words.collect();
+        // Some errors repeat their cause.
+        words.dedup_by(|next, one| one.contains(next.as_str()));
+        Self::Unreachable(words.join(": "))
+    }
+
+    /// What an answer that is no success means.
+    pub(crate) fn of_status(status: u16, url: impl std::fmt::Display) -> Self {
+        match status {
+            401 | 403 => Self::Refused,
+            410 => Self::LeaseOver,
+            400..500 => Self::Unexpected(format!("{status} for {url}")),
+            _ => Self::Unreachable(format!("{status} for {url}")),
+        }
+    }
+}
+
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
-        match error.status().map(|status| status.as_u16()) {
-            Some(401 | 403) => Self::Refused,
-            Some(410) => Self::LeaseOver,
-            Some(status) if status < 500 => Self::Unexpected(error.to_string()),
-            _ => Self::Unreachable(error.to_string()),
+        match (error.status(), error.url()) {
+            (Some(status), Some(url)) => Self::of_status(status.as_u16(), url),
+            _ => Self::unreachable(error),
         }
     }
 }
@@ -38,7 +61,7 @@ impl From<tokio_tungstenite::tungstenite::Error> for ClientError {
             {
                 Self::Refused
             }
-            _ => Self::Unreachable(error.to_string()),
+            _ => Self::unreachable(error),
         }
     }
 }

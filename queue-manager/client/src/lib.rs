@@ -3,6 +3,10 @@
 pub mod api;
 pub mod error;
 pub mod link;
+pub mod proxy;
 pub mod transfer;
 
+mod way;
+
 pub use error::ClientError;
+pub use proxy::Proxy;

@@ -1,44 +1,103 @@
 //! What is too large for the link: bodies, inputs, outputs, `object_info`; streamed over HTTP under a lease.
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use queue_protocol::FileHash;
+use http::header::AUTHORIZATION;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use queue_protocol::link::HeldLease;
-use reqwest::{Body, Client, RequestBuilder, Response};
+use queue_protocol::{FileHash, JobId};
+use reqwest::Body;
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use crate::error::ClientError;
+use crate::proxy::Proxy;
+use crate::way::Way;
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves for this long is dead.
+/// A transfer of which nothing moves for this long is dead.
 const STALLED: Duration = Duration::from_secs(60);
+/// What is sent in one piece: small enough that even a slow line moves one within that time.
+const PIECE: usize = 16 * 1024;
+
+type Outgoing = UnsyncBoxBody<Bytes, reqwest::Error>;
 
 /// The file routes of the worker link.
 #[derive(Clone)]
 pub struct Transfer {
-    http: Client,
-    /// For bodies that we send: reqwest's read timeout would run while a long film is still on its way.
-    sending: Client,
+    http: Client<Way, Outgoing>,
     base: String,
     token: String,
 }
 
-impl Transfer {
-    /// At `base` (`http://host:3443`) as whoever `token` belongs to.
-    ///
-    /// # Errors
-    /// When the HTTP client cannot be made.
-    pub fn new(base: &str, token: &str) -> Result<Self, ClientError> {
-        let builder = || Client::builder().connect_timeout(CONNECT).tcp_user_timeout(STALLED);
-        let http = builder().read_timeout(STALLED).build()?;
-        let sending = builder().build()?;
-        Ok(Self { http, sending, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
+/// When a transfer last moved.
+#[derive(Clone)]
+struct Movement(Arc<Mutex<Instant>>);
+
+impl Movement {
+    fn now() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        Ok(request.bearer_auth(&self.token).send().await?.error_for_status()?)
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns when nothing has moved for too long.
+    async fn stalled(&self) -> ClientError {
+        loop {
+            let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + STALLED;
+            if until <= Instant::now() {
+                return ClientError::Unreachable("a transfer does not move any more".to_owned());
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+impl Transfer {
+    /// At `base` (`http://host:3443`) as whoever `token` belongs to, through `proxy` if there is one.
+    #[must_use]
+    pub fn new(base: &str, token: &str, proxy: Option<&Proxy>) -> Self {
+        let http = Client::builder(TokioExecutor::new()).build(Way::new(proxy));
+        Self { http, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() }
+    }
+
+    async fn send(&self, method: Method, url: &str, body: Body) -> Result<Response<Incoming>, ClientError> {
+        let movement = Movement::now();
+        let moved = movement.clone();
+        let body = body.map_frame(move |frame: Frame<Bytes>| {
+            moved.note();
+            frame
+        });
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+            .body(body.boxed_unsync())
+            .map_err(|error| ClientError::Unexpected(error.to_string()))?;
+        let answer = tokio::select! {
+            answer = self.http.request(request) => answer.map_err(ClientError::unreachable)?,
+            stalled = movement.stalled() => return Err(stalled),
+        };
+        match answer.status().as_u16() {
+            200..300 => Ok(answer),
+            status => Err(ClientError::of_status(status, url)),
+        }
+    }
+
+    async fn get(&self, url: &str) -> Result<BodyStream<Incoming>, ClientError> {
+        let answer = self.send(Method::GET, url, Body::default()).await?;
+        Ok(BodyStream::new(answer.into_body()))
     }
 
     fn lease(&self, lease: HeldLease, rest: &str) -> String {
@@ -51,7 +110,13 @@ impl Transfer {
     /// As every transfer: unreachable, refused, or not what its hash says.
     pub async fn put_object_info(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), ClientError> {
         let url = format!("{}/link/object-info/{hash}", self.base);
-        self.send(self.sending.put(url).body(json)).await.map(drop)
+        let json = Bytes::from(json);
+        let pieces = (0..json.len()).step_by(PIECE).map(move |at| {
+            let piece = json.slice(at..json.len().min(at + PIECE));
+            Ok::<_, Infallible>(Frame::data(piece))
+        });
+        let body = Body::wrap(StreamBody::new(futures_util::stream::iter(pieces)));
+        self.send(Method::PUT, &url, body).await.map(drop)
     }
 
     /// The body of a job that was too large for the link.
@@ -59,7 +124,12 @@ impl Transfer {
     /// # Errors
     /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn body(&self, lease: HeldLease) -> Result<Vec<u8>, ClientError> {
-        Ok(self.send(self.http.get(self.lease(lease, "body"))).await?.bytes().await?.to_vec())
+        let mut frames = self.get(&self.lease(lease, "body")).await?;
+        let mut body = Vec::new();
+        while let Some(piece) = next(&mut frames).await? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
 
     /// Fetches an input into a file.
@@ -67,12 +137,23 @@ impl Transfer {
     /// # Errors
     /// [`ClientError::LeaseOver`] when the lease is over.
     pub async fn input(&self, lease: HeldLease, sha256: &FileHash, into: &Path) -> Result<(), ClientError> {
-        let answer = self.send(self.http.get(self.lease(lease, &format!("inputs/{sha256}")))).await?;
+        self.fetch(&self.lease(lease, &format!("inputs/{sha256}")), into).await
+    }
+
+    /// Fetches an input of the job that was said to come next.
+    ///
+    /// # Errors
+    /// [`ClientError::Unexpected`] when the hint is over.
+    pub async fn next_input(&self, job: JobId, sha256: &FileHash, into: &Path) -> Result<(), ClientError> {
+        self.fetch(&format!("{}/link/next/{job}/inputs/{sha256}", self.base), into).await
+    }
+
+    async fn fetch(&self, url: &str, into: &Path) -> Result<(), ClientError> {
+        let mut frames = self.get(url).await?;
         let local = |error: std::io::Error| ClientError::Unexpected(format!("{}: {error}", into.display()));
         let mut file = tokio::fs::File::create(into).await.map_err(local)?;
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            file.write_all(&chunk?).await.map_err(local)?;
+        while let Some(piece) = next(&mut frames).await? {
+            file.write_all(&piece).await.map_err(local)?;
         }
         file.flush().await.map_err(local)
     }
@@ -89,6 +170,18 @@ impl Transfer {
         body: Body,
     ) -> Result<(), ClientError> {
         let url = self.lease(lease, &format!("outputs/{kind}/{path}"));
-        self.send(self.sending.put(url).body(body)).await.map(drop)
+        self.send(Method::PUT, &url, body).await.map(drop)
     }
+}
+
+/// The next piece of an answer; `None` at its end.
+async fn next(frames: &mut BodyStream<Incoming>) -> Result<Option<Bytes>, ClientError> {
+    while let Some(frame) =
+        tokio::time::timeout(STALLED, frames.next()).await.map_err(ClientError::unreachable)?
+    {
+        if let Ok(piece) = frame.map_err(ClientError::unreachable)?.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
 }

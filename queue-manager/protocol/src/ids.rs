@@ -193,6 +193,24 @@ impl fmt::Display for JobId {
     }
 }
 
+/// One open link of a worker, to tell the newest from those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LinkId(Uuid);
+
+impl LinkId {
+    /// A new random id (version 4).
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
 /// The fence of one claim: grows with every claim in the workshop, so an older attempt can be told apart.
 /// Below 2⁵³, because Lua's numbers and JSON's are doubles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

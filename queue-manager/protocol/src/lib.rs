@@ -13,7 +13,8 @@ pub mod secret;
 pub mod timings;
 
 pub use ids::{
-    AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, NeedsId, TokenId, WorkerName, Workshop,
+    AccountName, ClientId, FileHash, InvalidId, JobId, LeaseToken, LinkId, NeedsId, TokenId, WorkerName,
+    Workshop,
 };
 pub use job::{FailureKind, JobState, Reason};
 pub use lane::Lane;

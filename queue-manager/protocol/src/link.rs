@@ -28,6 +28,8 @@ pub enum FromWorker {
     Hello(Hello),
     /// Nothing runs here: lend me a job when there is one. Answered by `job`, now or later.
     Ready,
+    /// Lend me nothing until I say `ready` again. What runs goes on.
+    Unready(Unready),
     /// Still alive, and still at these jobs.
     Renew(Renew),
     /// One ComfyUI message, for the tab that submitted the job.
@@ -54,8 +56,38 @@ pub enum ToWorker {
     Lost(HeldLease),
     /// The end you reported is stored (or was known already); forget the job.
     Settled(HeldLease),
-    /// Finish what runs, then claim nothing more.
+    /// What probably comes next: its inputs may be fetched now. The hint ends with the next hint and the next `job`.
+    Next(Next),
+    /// Finish what runs, then claim nothing until `resume`.
     Drain,
+    /// Claim again: say `ready` when you are.
+    Resume,
+    /// A newer link with this worker's token is open. This one is over, and what it holds is the newer one's.
+    Replaced,
+}
+
+/// Why a worker takes no job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unready {
+    /// It was told to stop, and goes when what runs has ended.
+    Leaving,
+    /// Its ComfyUI does not answer.
+    ComfyuiAway,
+    /// Its ComfyUI goes on with a prompt that it was told to stop.
+    ComfyuiStuck,
+}
+
+impl Unready {
+    /// The word that Redis, the API and the pages use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Leaving => "leaving",
+            Self::ComfyuiAway => "comfyui_away",
+            Self::ComfyuiStuck => "comfyui_stuck",
+        }
+    }
 }
 
 /// Who the worker is and what it still holds.
@@ -74,6 +106,9 @@ pub struct Hello {
     pub object_info: FileHash,
     /// Claims this process still works on.
     pub leases: Vec<HeldLease>,
+    /// Whether this process was `replaced` before: then it takes its place back only when no other link is open, so that
+    /// two processes with one token do not throw each other out for ever.
+    pub yielding: bool,
 }
 
 /// A sign of life, every `renew_every_ms`.
@@ -192,6 +227,26 @@ pub struct Offer {
     pub inputs: Vec<BoundInput>,
 }
 
+/// The job that a worker will probably be lent next, as far as it may know it: what to fetch, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Next {
+    /// The job.
+    pub job: JobId,
+    /// The content of its inputs, each once.
+    pub inputs: Vec<HintedInput>,
+}
+
+/// The content of an input, without the name it has in somebody's workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintedInput {
+    /// The content.
+    pub sha256: FileHash,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// An input whose name was bound to its content when the job was submitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,6 +293,7 @@ mod tests {
             comfyui_version: "0.28.0-simulated".into(),
             object_info: "0".repeat(64).parse().unwrap(),
             leases: vec![],
+            yielding: false,
         });
         insta::assert_json_snapshot!(hello);
         let welcome = ToWorker::Welcome(Welcome {
@@ -246,5 +302,11 @@ mod tests {
             send_object_info: true,
         });
         insta::assert_json_snapshot!(welcome);
+        insta::assert_json_snapshot!(FromWorker::Unready(Unready::ComfyuiStuck));
+        let next = ToWorker::Next(Next {
+            job: JobId::from_bytes([7; 16]),
+            inputs: vec![HintedInput { sha256: "1".repeat(64).parse().unwrap(), size: 12 }],
+        });
+        insta::assert_json_snapshot!(next);
     }
 }

@@ -16,8 +16,13 @@ pub const OUTAGE_GAP: Duration = Duration::from_secs(10);
 pub const COMFYUI_POLL_EVERY: Duration = Duration::from_secs(2);
 /// How often an idle worker's link looks for work itself, should a wake-up have been lost.
 pub const IDLE_SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often the queue-manager pings a worker's link.
+pub const LINK_PING_EVERY: Duration = Duration::from_secs(5);
+/// A link on which nothing was heard for this long is gone. A worker that sends a large message over a slow line may be
+/// unheard for as long as its lease.
+pub const LINK_SILENCE: Duration = Duration::from_secs(15);
 /// A cancel that had no effect for this long makes the worker unhealthy.
-pub const CANCEL_PATIENCE: Duration = Duration::from_secs(30);
+pub const CANCEL_PATIENCE: Duration = LEASE;
 /// The response timeout of the shared Redis connection.
 pub const REDIS_RESPONSE: Duration = Duration::from_secs(2);
 /// How long a session found valid is believed without asking again.
@@ -35,6 +40,10 @@ pub const CRASHES_BEFORE_PARKED: u32 = 3;
 
 const _: () = assert!(3 * RENEW_EVERY.as_millis() <= LEASE.as_millis(), "a lease outlives two lost renewals");
 const _: () = assert!(REAP_EVERY.as_millis() * 3 < OUTAGE_GAP.as_millis(), "a slow reap is no outage");
+const _: () = assert!(2 * RENEW_EVERY.as_millis() < LINK_SILENCE.as_millis(), "silence is no lost renewal");
+const _: () = assert!(2 * LINK_PING_EVERY.as_millis() < LINK_SILENCE.as_millis(), "silence is no lost ping");
+const _: () =
+    assert!(LINK_SILENCE.as_millis() < LEASE.as_millis(), "a lost link is noticed before the lease ends");
 const _: () = assert!(REDIS_RESPONSE.as_millis() < RENEW_EVERY.as_millis(), "a renewal fits between two");
 
 /// What a queue-manager tells a worker on `welcome`: durations, never deadlines.
@@ -44,6 +53,8 @@ pub struct Timings {
     pub lease_ms: u64,
     /// Renewal interval in ms.
     pub renew_every_ms: u64,
+    /// How long a cancel may be without effect, in ms.
+    pub cancel_patience_ms: u64,
 }
 
 impl Timings {
@@ -53,12 +64,12 @@ impl Timings {
         Self::from_lease(LEASE)
     }
 
-    /// A sixth of the lease between renewals, whatever the lease is: tests shorten it.
+    /// A sixth of the lease between renewals and a lease of patience, whatever the lease is: tests shorten it.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a lease is minutes, not the age of the universe")]
     pub const fn from_lease(lease: Duration) -> Self {
         let lease_ms = lease.as_millis() as u64;
-        Self { lease_ms, renew_every_ms: lease_ms / 6 }
+        Self { lease_ms, renew_every_ms: lease_ms / 6, cancel_patience_ms: lease_ms }
     }
 }
 
@@ -68,7 +79,9 @@ mod tests {
 
     #[test]
     fn the_standard_timings_are_the_documented_ones() {
-        assert_eq!(Timings::standard(), Timings { lease_ms: 30_000, renew_every_ms: 5_000 });
-        assert_eq!(u128::from(Timings::standard().renew_every_ms), RENEW_EVERY.as_millis());
+        let standard = Timings::standard();
+        assert_eq!((standard.lease_ms, standard.renew_every_ms), (30_000, 5_000));
+        assert_eq!(u128::from(standard.renew_every_ms), RENEW_EVERY.as_millis());
+        assert_eq!(u128::from(standard.cancel_patience_ms), CANCEL_PATIENCE.as_millis());
     }
 }

@@ -1,5 +1,5 @@
 //! What is too large for the link: bodies, inputs, outputs, `object_info`. Each only for the job this worker holds, under
-//! the token it holds it by.
+//! the token it holds it by; inputs also of the job it was told comes next.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_protocol::link::HeldLease;
-use queue_protocol::{FileHash, WorkerName, limits};
+use queue_protocol::{FileHash, JobId, JobState, WorkerName, limits};
 use tokio_util::io::ReaderStream;
 
-use super::Worker;
+use super::{Places, Worker};
 use crate::capabilities::Capabilities;
 use crate::files::{Files, inputs, outputs};
 use crate::problem::Trouble;
@@ -56,6 +56,26 @@ pub(super) async fn get_input(
     Path((job, token, sha256)): Path<(String, String, String)>,
 ) -> Result<Response, Trouble> {
     let job = held(&broker, &worker, &job, &token).await?;
+    input(&broker, &files, &job, &sha256).await
+}
+
+/// `GET /link/next/{job}/inputs/{sha256}`: only of the job that this worker was told comes next, while it waits.
+pub(super) async fn get_next_input(
+    State(broker): State<Broker>,
+    State(files): State<Files>,
+    State(places): State<Places>,
+    Worker(worker): Worker,
+    Path((job, sha256)): Path<(String, String)>,
+) -> Result<Response, Trouble> {
+    let job: JobId = job.parse()?;
+    if !places.comes_next(&worker, job) {
+        return Err(Trouble::NotFound);
+    }
+    let job = broker.job(job).await?.filter(|job| job.state == JobState::Pending).ok_or(Trouble::NotFound)?;
+    input(&broker, &files, &job, &sha256).await
+}
+
+async fn input(broker: &Broker, files: &Files, job: &StoredJob, sha256: &str) -> Result<Response, Trouble> {
     let sha256: FileHash = sha256.parse()?;
     if !broker.inputs(job.id).await?.iter().any(|input| input.sha256 == sha256) {
         return Err(Trouble::NotFound);

@@ -7,21 +7,22 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use queue_broker::BrokerError;
 use queue_broker::signals::Signal;
-use queue_broker::transitions::claim::{Claimed, Forgotten};
-use queue_broker::transitions::finish::Settled;
-use queue_broker::transitions::renew::Renewed;
-use queue_protocol::link::{FromWorker, HeldLease, Hello, Offer, Renew, ToWorker, Welcome};
-use queue_protocol::{JobId, NeedsId, WorkerName, frame, limits, timings};
-use serde_json::value::RawValue;
+use queue_broker::transitions::attend::{Arrival, Attended};
+use queue_broker::transitions::claim::Forgotten;
+use queue_protocol::link::{FromWorker, HeldLease, Hello, Renew, ToWorker, Unready, Welcome};
+use queue_protocol::{JobId, LinkId, NeedsId, WorkerName, frame, timings};
 use thiserror::Error;
+use tokio::time::Instant;
 
-use super::events::{self, Audience};
+use super::events;
+use super::lending::Held;
+use super::places::Place;
 use crate::app::App;
 use crate::hub::{Ear, Interest};
 
 /// Why a conversation ended. The worker's leases run on, whatever it was.
 #[derive(Debug, Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("the worker closed the link")]
     Closed,
     #[error("the link broke: {0}")]
@@ -32,37 +33,61 @@ enum Ended {
     Stopping,
     #[error("the worker does not keep up, or its token was revoked")]
     TooSlow,
+    #[error("nothing was heard for too long")]
+    Silent,
+    #[error("another link with this worker's token is open")]
+    Replaced,
 }
 
 /// Serves one link until it closes.
 pub(super) async fn serve(mut socket: WebSocket, app: App, worker: WorkerName) {
-    let broker = app.broker.clone();
-    let ended = match Session::begin(&mut socket, app, worker.clone()).await {
-        Ok(mut session) => session.converse(&mut socket).await,
+    let (broker, link) = (app.broker.clone(), LinkId::random());
+    let ended = match Session::begin(&mut socket, app, worker.clone(), link).await {
+        Ok(mut session) => match session.greet(&mut socket).await {
+            Ok(()) => session.converse(&mut socket).await,
+            Err(ended) => ended,
+        },
         Err(ended) => ended,
     };
     tracing::info!(worker.id = %worker, %ended, "a worker's link ended");
+    if matches!(ended, Ended::Replaced) {
+        // The other end may be gone already, here and below.
+        drop(say(&mut socket, &ToWorker::Replaced).await);
+    }
     let reason = ended.to_string();
     let code = if matches!(ended, Ended::NotUnderstood(_)) { close_code::POLICY } else { close_code::AWAY };
     let goodbye = CloseFrame { code, reason: reason.chars().take(100).collect::<String>().into() };
-    // The other end may be gone already.
     let _ = socket.send(Message::Close(Some(goodbye))).await;
-    if let Err(error) = broker.leave(&worker).await {
+    if let Err(error) = broker.leave(&worker, link).await {
         tracing::warn!(worker.id = %worker, %error, "could not note that a worker left");
     }
 }
 
-struct Session {
-    app: App,
-    worker: WorkerName,
-    hello: Hello,
+pub(super) struct Session {
+    pub(super) app: App,
+    pub(super) worker: WorkerName,
+    pub(super) hello: Hello,
+    pub(super) place: Place,
     ear: Ear,
-    ready: bool,
-    held: HashMap<JobId, (HeldLease, Audience)>,
+    arrival: Arrival,
+    heard_at: Instant,
+    /// It said so, and was lent nothing since.
+    pub(super) ready: bool,
+    /// It said that it takes nothing.
+    pub(super) unready: bool,
+    /// It was told to take nothing.
+    pub(super) draining: bool,
+    pub(super) held: HashMap<JobId, Held>,
+    pub(super) hinted: Option<JobId>,
 }
 
 impl Session {
-    async fn begin(socket: &mut WebSocket, app: App, worker: WorkerName) -> Result<Self, Ended> {
+    async fn begin(
+        socket: &mut WebSocket,
+        app: App,
+        worker: WorkerName,
+        link: LinkId,
+    ) -> Result<Self, Ended> {
         let first = tokio::time::timeout(Duration::from_secs(10), socket.recv()).await;
         let Ok(Some(Ok(Message::Text(text)))) = first else {
             return Err(Ended::Closed);
@@ -70,37 +95,33 @@ impl Session {
         let FromWorker::Hello(hello) = parse(&text)? else {
             return Err(Ended::NotUnderstood("the first message was no hello".to_owned()));
         };
+        let arrival = if hello.yielding { Arrival::Yield } else { Arrival::Open };
+        let attended = app.broker.attend(&worker, link, arrival, &description(&hello)).await;
+        match &attended {
+            Ok(Attended::Replaced) => return Err(Ended::Replaced),
+            Ok(Attended::Attending(asked)) => teach(&app, &hello, asked).await,
+            Ok(Attended::Draining) | Err(_) => {}
+        }
         tracing::info!(worker.id = %worker, worker.gpu = hello.gpu, worker.comfyui = hello.comfyui_version, "a worker joined");
-        // The ear first: a cancel that comes while we greet must not be missed.
-        let ear = app.hub.listen(Interest::Worker(worker.clone()));
-        let mut session = Self { app, worker, hello, ear, ready: false, held: HashMap::new() };
-        session.greet(socket).await?;
-        Ok(session)
-    }
-
-    /// Says in the store what this worker is, and answers what nobody has told about its kind.
-    async fn describe(&self) {
-        let fields = [
-            ("version", self.hello.version.clone()),
-            ("gpu", self.hello.gpu.clone()),
-            ("vram_total", self.hello.vram_total.to_string()),
-            ("comfyui_version", self.hello.comfyui_version.clone()),
-            ("object_info", self.hello.object_info.to_string()),
-        ];
-        if let Some(asked) = self.note(self.app.broker.attend(&self.worker, &fields).await) {
-            self.teach(&asked).await;
-        }
-    }
-
-    /// Before its `object_info` has come, nothing: the claim will ask again.
-    async fn teach(&self, asked: &[(NeedsId, String)]) {
-        if let Err(error) = self.app.capabilities.teach(&self.hello.object_info, asked).await {
-            tracing::warn!(worker.id = %self.worker, %error, "cannot tell what a worker can run");
-        }
+        Ok(Self {
+            // The ear first: a cancel that comes while we greet must not be missed.
+            ear: app.hub.listen(Interest::Worker(worker.clone())),
+            place: app.places.take(&worker, link),
+            // Until the store has noted this link, it may still name an older one.
+            arrival: if attended.is_ok() { Arrival::Stay } else { arrival },
+            app,
+            worker,
+            hello,
+            heard_at: Instant::now(),
+            ready: false,
+            unready: false,
+            draining: false,
+            held: HashMap::new(),
+            hinted: None,
+        })
     }
 
     async fn greet(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
-        self.describe().await;
         let known = self.app.capabilities.get(&self.hello.object_info).await;
         let welcome = Welcome {
             worker: self.worker.clone(),
@@ -119,24 +140,34 @@ impl Session {
         if holding.is_some_and(|job| !listed.contains(&job)) {
             self.ready = true;
             self.claim(socket, Forgotten::Yes).await?;
+            self.ready = false;
         }
         Ok(())
     }
 
     async fn converse(&mut self, socket: &mut WebSocket) -> Ended {
-        let mut ping = tokio::time::interval(timings::PING_EVERY);
+        let mut ping = tokio::time::interval(timings::LINK_PING_EVERY);
         let mut sweep = tokio::time::interval(timings::IDLE_SWEEP_EVERY);
         let shutdown = self.app.shutdown.clone();
         loop {
+            let silence = self.heard_at + self.patience();
             let step = tokio::select! {
-                heard = socket.recv() => self.hear(socket, heard).await,
+                // What is rare first: a flood of messages must hide neither a cancel nor a ping, and silence is what is
+                // left when there is nothing to hear.
+                biased;
+                () = shutdown.cancelled() => Err(Ended::Stopping),
+                () = self.place.replaced() => Err(Ended::Replaced),
                 signal = self.ear.next() => match signal {
                     Some(signal) => self.heed(socket, &signal).await,
                     None => Err(Ended::TooSlow),
                 },
-                _ = sweep.tick() => self.claim(socket, Forgotten::No).await,
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await.map_err(Ended::from),
-                () = shutdown.cancelled() => Err(Ended::Stopping),
+                _ = sweep.tick() => self.sweep(socket).await,
+                heard = socket.recv() => {
+                    self.heard_at = Instant::now();
+                    self.hear(socket, heard).await
+                }
+                () = tokio::time::sleep_until(silence) => Err(Ended::Silent),
             };
             if let Err(ended) = step {
                 return ended;
@@ -144,8 +175,23 @@ impl Session {
         }
     }
 
+    /// How long a worker may be unheard: what it sends while it runs a job may be large, and its line slow.
+    fn patience(&self) -> Duration {
+        if self.held.is_empty() {
+            timings::LINK_SILENCE
+        } else {
+            timings::LINK_SILENCE.max(self.app.config.lease())
+        }
+    }
+
+    /// A wake-up or a change may have been missed.
+    async fn sweep(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+        self.claim(socket, Forgotten::No).await?;
+        self.hint(socket).await
+    }
+
     /// The store is away: nothing is answered, the worker says it again, and what it holds goes on.
-    fn note<T>(&self, result: Result<T, BrokerError>) -> Option<T> {
+    pub(super) fn note<T>(&self, result: Result<T, BrokerError>) -> Option<T> {
         result
             .inspect_err(|error| tracing::warn!(worker.id = %self.worker, %error, "the store did not take a worker's word"))
             .ok()
@@ -162,7 +208,7 @@ impl Session {
                 let (job, token, preview) = frame::from_link(&bytes)
                     .ok_or(Ended::NotUnderstood("a short binary frame".to_owned()))?;
                 let lease = HeldLease { job, token };
-                if let Some(audience) = self.audience(lease) {
+                if let Some(audience) = self.preview_audience(lease) {
                     self.note(events::preview(&self.app.broker, &audience, lease, preview).await);
                 }
                 Ok(())
@@ -173,17 +219,17 @@ impl Session {
         }
     }
 
-    fn audience(&self, lease: HeldLease) -> Option<Audience> {
-        self.held.get(&lease.job).filter(|(held, _)| *held == lease).map(|(_, audience)| audience.clone())
-    }
-
     async fn answer(&mut self, socket: &mut WebSocket, message: FromWorker) -> Result<(), Ended> {
         match message {
             FromWorker::Hello(_) => Err(Ended::NotUnderstood("a second hello".to_owned())),
             FromWorker::Ready => {
                 self.ready = true;
+                if std::mem::take(&mut self.unready) {
+                    self.attend(socket, &[("unready", String::new())]).await?;
+                }
                 self.claim(socket, Forgotten::No).await
             }
+            FromWorker::Unready(why) => self.takes_nothing(socket, why).await,
             FromWorker::Renew(renew) => self.renewed(socket, renew).await,
             FromWorker::Event(event) => {
                 let lease = HeldLease { job: event.job, token: event.token };
@@ -209,60 +255,37 @@ impl Session {
         }
     }
 
+    async fn takes_nothing(&mut self, socket: &mut WebSocket, why: Unready) -> Result<(), Ended> {
+        tracing::info!(worker.id = %self.worker, why = why.word(), "a worker takes no job for now");
+        (self.ready, self.unready) = (false, true);
+        self.forget_hint();
+        self.attend(socket, &[("unready", why.word().to_owned())]).await
+    }
+
     async fn renewed(&mut self, socket: &mut WebSocket, renew: Renew) -> Result<(), Ended> {
         let fields =
             [("vram_free", renew.vram_free.to_string()), ("comfyui_alive", renew.comfyui_alive.to_string())];
-        self.note(self.app.broker.attend(&self.worker, &fields).await);
+        self.attend(socket, &fields).await?;
         for lease in renew.leases {
             self.renew(socket, lease).await?;
         }
         Ok(())
     }
 
-    async fn renew(&mut self, socket: &mut WebSocket, lease: HeldLease) -> Result<(), Ended> {
-        let renewed = self.app.broker.renew(&self.worker, lease, self.app.config.lease()).await;
-        match self.note(renewed) {
-            Some(Renewed::Lost) => {
-                self.held.remove(&lease.job);
-                say(socket, &ToWorker::Lost(lease)).await
-            }
-            Some(Renewed::Stopping) => {
-                self.remember(lease).await;
-                say(socket, &ToWorker::Cancel(lease)).await
-            }
-            Some(Renewed::Renewed) => {
-                self.remember(lease).await;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// After a reconnect the audience of a job is read from the store once.
-    async fn remember(&mut self, lease: HeldLease) {
-        if self.audience(lease).is_some() {
-            return;
-        }
-        if let Some(Some(job)) = self.note(self.app.broker.job(lease.job).await) {
-            let audience = Audience { participant: job.participant, client: job.client };
-            self.held.insert(lease.job, (lease, audience));
-        }
-    }
-
-    async fn settled(
-        &mut self,
-        socket: &mut WebSocket,
-        lease: HeldLease,
-        settled: Result<Settled, BrokerError>,
-    ) -> Result<(), Ended> {
-        let Some(settled) = self.note(settled) else {
+    /// A sign of life; what the store knows better than we do comes back with it.
+    async fn attend(&mut self, socket: &mut WebSocket, fields: &[(&str, String)]) -> Result<(), Ended> {
+        let attended = self.app.broker.attend(&self.worker, self.place.link, self.arrival, fields).await;
+        let Some(attended) = self.note(attended) else {
             return Ok(());
         };
-        self.held.remove(&lease.job);
-        tracing::info!(job.id = %lease.job, worker.id = %self.worker, outcome = ?settled, "a worker reported an end");
-        match settled {
-            Settled::Lost => say(socket, &ToWorker::Lost(lease)).await,
-            Settled::Ended(_) | Settled::Again => say(socket, &ToWorker::Settled(lease)).await,
+        self.arrival = Arrival::Stay;
+        match attended {
+            Attended::Replaced => Err(Ended::Replaced),
+            Attended::Draining => self.drain(socket).await,
+            Attended::Attending(asked) => {
+                teach(&self.app, &self.hello, &asked).await;
+                self.resume(socket).await
+            }
         }
     }
 
@@ -270,60 +293,50 @@ impl Session {
         match &**signal {
             Signal::Wake(_) | Signal::Listening => self.claim(socket, Forgotten::No).await,
             Signal::Cancel(_, lease) => say(socket, &ToWorker::Cancel(*lease)).await,
-            Signal::Drain(_, true) => say(socket, &ToWorker::Drain).await,
-            Signal::Drain(_, false) => {
-                self.describe().await;
-                self.claim(socket, Forgotten::No).await
-            }
+            Signal::Drain(_, true) => self.drain(socket).await,
+            // In the store it counts again once it says what it is.
+            Signal::Drain(_, false) => self.attend(socket, &description(&self.hello)).await,
             _ => Ok(()),
         }
     }
 
-    /// Claims for a worker that said it is ready, and sends what it got.
-    async fn claim(&mut self, socket: &mut WebSocket, forgotten: Forgotten) -> Result<(), Ended> {
-        if !self.ready {
+    pub(super) async fn drain(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+        self.ready = false;
+        self.forget_hint();
+        if std::mem::replace(&mut self.draining, true) {
             return Ok(());
         }
-        let broker = &self.app.broker;
-        let mut claimed = broker.claim(&self.worker, self.app.config.lease(), forgotten).await;
-        if let Ok(Claimed::Ask(asked)) = &claimed {
-            self.teach(asked).await;
-            claimed = broker.claim(&self.worker, self.app.config.lease(), forgotten).await;
-        }
-        match self.note(claimed) {
-            Some(Claimed::Lent(lent)) => {
-                let lease = HeldLease { job: lent.job, token: lent.token };
-                tracing::info!(job.id = %lent.job, participant.id = %lent.participant, worker.id = %self.worker,
-                    lease.token = lent.token.0, attempt = lent.attempt, "lent a job");
-                self.ready = false;
-                self.remember(lease).await;
-                let body = lent.body.filter(|bytes| bytes.len() <= limits::BODY_ON_LINK).and_then(as_raw);
-                let offer = Offer {
-                    job: lent.job,
-                    token: lent.token,
-                    participant: lent.participant,
-                    attempt: lent.attempt,
-                    body,
-                    inputs: lent.inputs,
-                };
-                say(socket, &ToWorker::Job(Box::new(offer))).await
-            }
-            Some(Claimed::Draining) => say(socket, &ToWorker::Drain).await,
-            // What could not be taught, because the worker is still sending its object_info, the next sweep asks again.
-            Some(Claimed::Idle | Claimed::Ask(_)) | None => Ok(()),
-        }
+        say(socket, &ToWorker::Drain).await
+    }
+
+    async fn resume(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+        if std::mem::take(&mut self.draining) { say(socket, &ToWorker::Resume).await } else { Ok(()) }
     }
 }
 
-fn as_raw(bytes: Vec<u8>) -> Option<Box<RawValue>> {
-    String::from_utf8(bytes).ok().and_then(|text| RawValue::from_string(text).ok())
+fn description(hello: &Hello) -> [(&'static str, String); 6] {
+    [
+        ("version", hello.version.clone()),
+        ("gpu", hello.gpu.clone()),
+        ("vram_total", hello.vram_total.to_string()),
+        ("comfyui_version", hello.comfyui_version.clone()),
+        ("object_info", hello.object_info.to_string()),
+        ("unready", String::new()),
+    ]
+}
+
+/// Answers what the store asks about a kind of worker. Before its `object_info` has come, nothing: the claim asks again.
+pub(super) async fn teach(app: &App, hello: &Hello, asked: &[(NeedsId, String)]) {
+    if let Err(error) = app.capabilities.teach(&hello.object_info, asked).await {
+        tracing::warn!(%error, "cannot tell what a worker can run");
+    }
 }
 
 fn parse(text: &str) -> Result<FromWorker, Ended> {
     serde_json::from_str(text).map_err(|error| Ended::NotUnderstood(error.to_string()))
 }
 
-async fn say(socket: &mut WebSocket, message: &ToWorker) -> Result<(), Ended> {
+pub(super) async fn say(socket: &mut WebSocket, message: &ToWorker) -> Result<(), Ended> {
     let text = serde_json::to_string(message).map_err(|error| Ended::NotUnderstood(error.to_string()))?;
     Ok(socket.send(Message::Text(text.into())).await?)
 }

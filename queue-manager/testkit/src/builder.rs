@@ -18,6 +18,7 @@ pub struct WorkshopBuilder {
     people: usize,
     comfyui: Option<String>,
     settings: BTreeMap<&'static str, String>,
+    comfyui_folder: Option<&'static str>,
 }
 
 impl WorkshopBuilder {
@@ -34,6 +35,7 @@ impl WorkshopBuilder {
             people: 2,
             comfyui: None,
             settings: BTreeMap::new(),
+            comfyui_folder: None,
         }
     }
 
@@ -93,6 +95,13 @@ impl WorkshopBuilder {
         self
     }
 
+    /// Every simulated ComfyUI works in the same folder, as several of one installation do.
+    #[must_use]
+    pub fn shared_folder(mut self) -> Self {
+        self.comfyui_folder = Some("comfyui");
+        self
+    }
+
     /// So many participants, `user001` first.
     #[must_use]
     pub fn people(mut self, people: usize) -> Self {
@@ -143,6 +152,8 @@ impl WorkshopBuilder {
             comfyui_urls: Vec::new(),
             around: Vec::new(),
             people: Vec::new(),
+            worker_settings: Vec::new(),
+            comfyui_folder: self.comfyui_folder,
         };
         workshop.wait_until_up().await?;
         workshop.make_people(self.people).await?;

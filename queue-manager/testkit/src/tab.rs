@@ -83,8 +83,10 @@ impl Tab {
     /// # Errors
     /// When the socket closes or nothing comes for a minute.
     pub async fn next(&mut self) -> anyhow::Result<Value> {
+        // Pings are no message.
+        let silence = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("silence")?;
+            let message = tokio::time::timeout_at(silence, self.socket.next()).await.context("silence")?;
             match message.transpose()? {
                 Some(Message::Text(text)) => {
                     let value: Value = serde_json::from_str(&text)?;

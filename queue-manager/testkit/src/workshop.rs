@@ -38,6 +38,9 @@ pub struct Workshop {
     pub(crate) comfyui_urls: Vec<String>,
     pub(crate) around: Vec<Process>,
     pub(crate) people: Vec<(String, String)>,
+    /// Settings of workers that are started from now on.
+    pub worker_settings: Vec<(String, String)>,
+    pub(crate) comfyui_folder: Option<&'static str>,
 }
 
 pub(crate) fn queue_manager(
@@ -127,7 +130,25 @@ impl Workshop {
         Ok(Person::new(&self.front, name, self.password(name)?))
     }
 
-    pub(crate) async fn add_worker(&mut self, step_ms: u64, comfyui: Option<&str>) -> anyhow::Result<()> {
+    /// Waits until a worker's ComfyUI and its link are there.
+    ///
+    /// # Errors
+    /// When a worker does not come.
+    pub async fn wait_for_workers(&self, number: usize) -> anyhow::Result<()> {
+        until("the workers", UP, async || {
+            let url = format!("{}/api/queue/status", self.direct);
+            let status: Value = reqwest::get(url).await?.json().await?;
+            Ok((status["active_workers"] == number as u64).then_some(()))
+        })
+        .await
+        .with_context(|| self.workers.iter().map(Process::output).collect::<String>())
+    }
+
+    /// Adds `gpu-<n>` and, unless there is one for it, a simulated ComfyUI.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn add_worker(&mut self, step_ms: u64, comfyui: Option<&str>) -> anyhow::Result<()> {
         let n = self.comfyui_urls.len() + 1;
         match comfyui {
             Some(url) => self.comfyui_urls.push(url.to_owned()),
@@ -138,23 +159,17 @@ impl Workshop {
         std::fs::write(self.folder.path().join(format!("{name}.token")), token.stdout)?;
         let worker = self.start_worker(n)?;
         self.workers.push(worker);
-        let active = n as u64;
-        until("a worker", UP, async || {
-            let status: Value =
-                reqwest::get(format!("{}/api/queue/status", self.direct)).await?.json().await?;
-            Ok((status["active_workers"] == active).then_some(()))
-        })
-        .await
-        .with_context(|| self.workers[n - 1].output())
+        self.wait_for_workers(n).await
     }
 
     fn add_simulated_comfyui(&mut self, n: usize, step_ms: u64) -> anyhow::Result<()> {
         let port = free_port()?;
+        let folder = self.comfyui_folder.map_or_else(|| format!("comfyui-{n}"), ToOwned::to_owned);
         let mut comfyui = Command::new(our_program("simulated-comfyui")?);
         comfyui
             .args(["--port", &port.to_string(), "--step-ms", &step_ms.to_string()])
             .arg("--folder")
-            .arg(self.folder.path().join(format!("comfyui-{n}")));
+            .arg(self.folder.path().join(folder));
         let comfyui = self.run(&format!("comfyui-{n}"), comfyui)?;
         self.comfyui_urls.push(format!("http://127.0.0.1:{port}"));
         self.comfyuis.push(comfyui);
@@ -162,12 +177,35 @@ impl Workshop {
     }
 
     fn start_worker(&self, n: usize) -> anyhow::Result<Process> {
+        self.start_worker_as(n, n, &format!("worker-{n}"))
+    }
+
+    /// Starts one more worker process with the token of `gpu-<n>`, beside the ComfyUI of worker `comfyui`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_worker_as(&self, n: usize, comfyui: usize, log: &str) -> anyhow::Result<Process> {
         let mut worker = self.program("worker")?;
         worker
             .env("ATELIER_WORKER_TOKEN_FILE", self.folder.path().join(format!("gpu-{n}.token")))
-            .env("ATELIER_WORKER_CACHE", self.folder.path().join(format!("worker-{n}")))
-            .env("ATELIER_COMFYUI_URL", &self.comfyui_urls[n - 1]);
-        self.run(&format!("worker-{n}"), worker)
+            .env("ATELIER_WORKER_CACHE", self.cache())
+            .env("ATELIER_COMFYUI_URL", &self.comfyui_urls[comfyui - 1])
+            .envs(self.worker_settings.iter().map(|(name, value)| (name, value)));
+        self.run(log, worker)
+    }
+
+    /// The cache folder that all workers share, as on one box.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("workers")
+    }
+
+    /// The token of `gpu-<n>`.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn worker_token(&self, n: usize) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(format!("gpu-{n}.token")))?.trim().to_owned())
     }
 
     /// Starts `gpu-1`, `gpu-2` … again after it was killed.
@@ -228,6 +266,18 @@ impl Workshop {
     /// When it does not answer.
     pub async fn ask_comfyui(&self, n: usize, path: &str) -> anyhow::Result<Value> {
         Ok(reqwest::get(format!("{}{path}", self.comfyui_urls[n - 1])).await?.json().await?)
+    }
+
+    /// Waits until ComfyUI `n` runs something: the store knows of a job before its worker does.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn wait_for_comfyui_to_run(&self, n: usize) -> anyhow::Result<()> {
+        until("ComfyUI to run a job", UP, async || {
+            let queue = self.ask_comfyui(n, "/queue").await?;
+            Ok(queue["queue_running"].as_array().is_some_and(|jobs| !jobs.is_empty()).then_some(()))
+        })
+        .await
     }
 
     /// kill -9 of the private redis-server.

@@ -6,8 +6,11 @@ use clap::Command;
 use clap::builder::Resettable;
 
 /// Names that other programs use for the same thing, and ours, which wins when both are set.
-pub const SHORT_NAMES: [(&str, &str); 2] =
-    [("COMFYUI_URL", "ATELIER_COMFYUI_URL"), ("INFERENCE_PROVIDER", "ATELIER_INFERENCE_PROVIDER")];
+pub const SHORT_NAMES: [(&str, &str); 3] = [
+    ("COMFYUI_URL", "ATELIER_COMFYUI_URL"),
+    ("INFERENCE_PROVIDER", "ATELIER_INFERENCE_PROVIDER"),
+    ("WORKER_PROXY", "ATELIER_WORKER_PROXY"),
+];
 
 /// Lets each argument read the variable that is set. An empty variable counts as not set: compose files and scripts
 /// pass those on.

@@ -12,7 +12,7 @@ use reqwest::Body;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
-use super::{Orders, Surroundings, Trouble, orders};
+use super::{Orders, Surroundings, Trouble, graph, orders};
 use crate::comfyui::FileName;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ impl Patience<'_> {
     /// Returns when it is time to try again; any other trouble, and the end of the claim, goes back.
     pub(super) async fn bear(&mut self, trouble: Trouble) -> Result<(), Trouble> {
         let Trouble::QueueManagerAway(why) = trouble else { return Err(trouble) };
-        if *self.mover.heard.borrow() == Orders::Abandon {
+        if self.mover.heard.borrow().end_the_claim() {
             return Err(Trouble::Abandoned);
         }
         tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits for the queue-manager");
@@ -72,7 +72,7 @@ pub(super) async fn place_inputs(mover: &Mover, offer: &Offer, body: &mut Value)
         let ending = Path::new(input.name.trim_end_matches(" [input]")).extension().and_then(|e| e.to_str());
         let name =
             ending.map_or_else(|| input.sha256.to_string(), |ending| format!("{}.{ending}", input.sha256));
-        let folder = format!("atelier/{}", offer.participant);
+        let folder = format!("{}/{}", graph::own_folder(&with.worker), offer.participant);
         let file = tokio::fs::File::open(&path).await.map_err(local(&path))?;
         with.comfyui.upload(&folder, &name, Body::wrap_stream(ReaderStream::new(file))).await?;
         body["prompt"][&input.node]["inputs"][&input.input] = json!(format!("{folder}/{name}"));
@@ -81,15 +81,8 @@ pub(super) async fn place_inputs(mover: &Mover, offer: &Offer, body: &mut Value)
 }
 
 async fn fetch(with: &Surroundings, lease: HeldLease, input: &BoundInput) -> Result<PathBuf, Trouble> {
-    let path = with.cache.join(input.sha256.as_str());
-    let there = tokio::fs::metadata(&path).await.is_ok_and(|about| about.len() == input.size);
-    if !there {
-        // Beside its place, then stored there: a fetch that was cut leaves no wrong file.
-        let arriving = with.cache.join(format!("{}.arriving", lease.token));
-        with.transfer.input(lease, &input.sha256, &arriving).await?;
-        tokio::fs::rename(&arriving, &path).await.map_err(local(&path))?;
-    }
-    Ok(path)
+    let get = async |path: &Path| with.transfer.input(lease, &input.sha256, path).await;
+    Ok(with.cache.get(&input.sha256, input.size, get).await?)
 }
 
 /// Files of this job that the queue-manager has, and how they are called there.
@@ -116,7 +109,8 @@ pub(super) async fn move_outputs(
             while let Err(trouble) = store(with, lease, &name).await {
                 patience.bear(trouble).await?;
             }
-            stored.0.insert(name.clone(), own_folder(lease.job, &name.subfolder));
+            let shown = graph::shown_folder(&with.worker, &name.subfolder);
+            stored.0.insert(name.clone(), jobs_folder(lease.job, shown));
             fresh += 1;
         }
         reference["subfolder"] = json!(stored.0[&name]);
@@ -124,13 +118,14 @@ pub(super) async fn move_outputs(
     Ok(fresh)
 }
 
-fn own_folder(job: JobId, subfolder: &str) -> String {
+fn jobs_folder(job: JobId, subfolder: &str) -> String {
     if subfolder.is_empty() { job.to_string() } else { format!("{job}/{subfolder}") }
 }
 
 async fn store(with: &Surroundings, lease: HeldLease, name: &FileName) -> Result<(), Trouble> {
     let body = with.comfyui.file(name).await?;
-    let folders = name.subfolder.split('/').filter(|part| !part.is_empty());
+    let folders =
+        graph::shown_folder(&with.worker, &name.subfolder).split('/').filter(|part| !part.is_empty());
     let path = folders
         .chain([name.filename.as_str()])
         .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string())

@@ -2,21 +2,53 @@
 
 use std::collections::HashSet;
 
-use queue_protocol::JobId;
+use queue_protocol::{JobId, WorkerName};
 use serde_json::{Value, json};
 
-/// Puts our ids into a request and an input that no node declares into every output node.
+/// This worker's folder in ComfyUI's input and output folders. Two instances on one box may share those, and both count
+/// up the names of files: without it one participant would get a picture that another worker has just written.
+pub(super) fn own_folder(worker: &WorkerName) -> String {
+    format!("atelier/{worker}")
+}
+
+/// A folder of ComfyUI's as the participant sees it: without this worker's own.
+pub(super) fn shown_folder<'a>(worker: &WorkerName, subfolder: &'a str) -> &'a str {
+    let rest = subfolder.strip_prefix("atelier").and_then(|rest| rest.strip_prefix(['/', '\\']));
+    match rest.and_then(|rest| rest.strip_prefix(worker.as_str())) {
+        Some("") => "",
+        Some(rest) => rest.strip_prefix(['/', '\\']).unwrap_or(subfolder),
+        None => subfolder,
+    }
+}
+
+/// Where an output node is to put its files, in this worker's folder. A prefix that leads elsewhere is ComfyUI's to
+/// refuse; one from a picture that a worker made names that worker's folder already.
+fn own_prefix(worker: &WorkerName, prefix: &str) -> Option<String> {
+    let of_a_worker = prefix.strip_prefix("atelier/").and_then(|rest| rest.split_once('/'));
+    let prefix = of_a_worker.map_or(prefix, |(_, rest)| rest);
+    let leads_elsewhere =
+        prefix.starts_with(['/', '\\']) || prefix.split(['/', '\\']).any(|part| part == "..");
+    (!prefix.is_empty() && !leads_elsewhere).then(|| format!("{}/{prefix}", own_folder(worker)))
+}
+
+/// Puts our ids into a request, an input that no node declares into every output node, and its files into this worker's
+/// folder.
 ///
 /// ComfyUI's cache does not look at hidden inputs: a second participant with the same graph would get the first one's
 /// file with the first one's workflow in it. With the undeclared input output nodes run again; everything before them
 /// stays cached.
-pub(super) fn make_ours(body: &mut Value, job: JobId, output_classes: &HashSet<String>) {
+pub(super) fn make_ours(body: &mut Value, job: JobId, worker: &WorkerName, output_classes: &HashSet<String>) {
     for node in body["prompt"].as_object_mut().into_iter().flat_map(|nodes| nodes.values_mut()) {
         let is_output = node["class_type"].as_str().is_some_and(|class| output_classes.contains(class));
         if let (true, Some(node)) = (is_output, node.as_object_mut()) {
             let inputs = node.entry("inputs").or_insert_with(|| json!({}));
             if let Some(inputs) = inputs.as_object_mut() {
                 inputs.insert("atelier".to_owned(), json!(job));
+                if let Some(prefix) = inputs.get_mut("filename_prefix")
+                    && let Some(own) = prefix.as_str().and_then(|prefix| own_prefix(worker, prefix))
+                {
+                    *prefix = json!(own);
+                }
             }
         }
     }
@@ -41,6 +73,30 @@ pub(super) fn make_ours(body: &mut Value, job: JobId, output_classes: &HashSet<S
 mod tests {
     use super::*;
 
+    fn worker() -> WorkerName {
+        "gpu-1".parse().unwrap()
+    }
+
+    #[test]
+    fn files_of_two_workers_never_meet_and_nobody_sees_the_folder() {
+        for (prefix, own, shown) in [
+            ("ComfyUI", "atelier/gpu-1/ComfyUI", ""),
+            ("films/take", "atelier/gpu-1/films/take", "films"),
+            ("atelier/gpu-2/films/take", "atelier/gpu-1/films/take", "films"),
+        ] {
+            let ours = own_prefix(&worker(), prefix).unwrap();
+            assert_eq!(ours, own);
+            let (subfolder, _) = ours.rsplit_once('/').unwrap();
+            assert_eq!(shown_folder(&worker(), subfolder), shown);
+            assert_eq!(shown_folder(&worker(), &subfolder.replace('/', "\\")), shown);
+        }
+        for elsewhere in ["/etc/x", "../x", "a/../../x", "", "\\\\host\\x"] {
+            assert_eq!(own_prefix(&worker(), elsewhere), None, "{elsewhere}");
+        }
+        assert_eq!(shown_folder(&worker(), "atelier/gpu-10"), "atelier/gpu-10");
+        assert_eq!(shown_folder(&worker(), "films"), "films");
+    }
+
     #[test]
     fn no_shape_of_a_request_makes_it_panic() {
         let classes = HashSet::from(["SaveImage".to_owned()]);
@@ -49,24 +105,29 @@ mod tests {
             json!({"prompt": {"1": {"class_type": "SaveImage"}, "2": 7}, "extra_data": [1]}),
             json!({"prompt": [], "extra_data": null}),
         ] {
-            make_ours(&mut body, JobId::random(), &classes);
+            make_ours(&mut body, JobId::random(), &worker(), &classes);
             assert_eq!(body["extra_data"]["preview_method"], "auto");
         }
     }
 
     #[test]
-    fn only_output_nodes_get_the_cache_key() {
+    fn only_output_nodes_get_the_cache_key_and_the_folder() {
         let mut body = json!({
             "prompt": {
                 "1": {"class_type": "EmptyImage", "inputs": {"width": 8}},
-                "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+                "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+                "3": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": ["4", 0]}},
             },
             "number": -3, "front": true, "client_id": "tab", "partial_execution_targets": ["2"],
         });
         let job = JobId::random();
-        make_ours(&mut body, job, &HashSet::from(["SaveImage".to_owned()]));
+        make_ours(&mut body, job, &worker(), &HashSet::from(["SaveImage".to_owned()]));
         assert_eq!(body["prompt"]["1"]["inputs"], json!({"width": 8}));
-        assert_eq!(body["prompt"]["2"]["inputs"], json!({"images": ["1", 0], "atelier": job}));
+        assert_eq!(
+            body["prompt"]["2"]["inputs"],
+            json!({"images": ["1", 0], "filename_prefix": "atelier/gpu-1/x", "atelier": job})
+        );
+        assert_eq!(body["prompt"]["3"]["inputs"]["filename_prefix"], json!(["4", 0]), "a link stays one");
         assert_eq!(body["client_id"], json!(job));
         assert_eq!(body["partial_execution_targets"], json!(["2"]));
         assert!(body.get("number").is_none() && body.get("front").is_none());

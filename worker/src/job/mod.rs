@@ -6,23 +6,26 @@ mod messages;
 mod watch;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use queue_client::ClientError;
 use queue_client::transfer::Transfer;
-use queue_protocol::FailureKind;
 use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobError, JobResult, Offer};
+use queue_protocol::{FailureKind, WorkerName};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch as orders};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::cache::Cache;
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
 use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
+use crate::keeper::Keeper;
 use crate::outbox::Outbox;
+use crate::pulse::Pulse;
 use files::{Mover, Stored};
 use messages::Messages;
 
@@ -37,8 +40,16 @@ pub struct Surroundings {
     pub outbox: Arc<Outbox>,
     /// Classes that are output nodes.
     pub output_classes: Arc<HashSet<String>>,
+    /// This worker: its name keeps its files apart from another's at the same ComfyUI folders.
+    pub worker: WorkerName,
     /// Where inputs are kept between jobs.
-    pub cache: PathBuf,
+    pub cache: Cache,
+    /// How ComfyUI is.
+    pub pulse: Arc<Pulse>,
+    /// Who can restart it.
+    pub keeper: Arc<Keeper>,
+    /// How long a cancel may be without effect.
+    pub cancel_patience: Duration,
 }
 
 /// What a running job is told from outside. Only grows: a stop can become an abandon.
@@ -50,6 +61,15 @@ pub enum Orders {
     Stop,
     /// Interrupt ComfyUI and say nothing: the claim is over.
     Abandon,
+    /// Say nothing and leave ComfyUI alone: another process of this worker has the claim, and may have adopted the very
+    /// prompt.
+    LetGo,
+}
+
+impl Orders {
+    fn end_the_claim(self) -> bool {
+        matches!(self, Self::Abandon | Self::LetGo)
+    }
 }
 
 /// How a job ended here.
@@ -94,6 +114,12 @@ impl Run {
     /// Tells it that its claim is over; what is left of it ends soon.
     pub fn abandon(self) -> JoinHandle<()> {
         self.order(Orders::Abandon);
+        self.task
+    }
+
+    /// Tells it that another process has its claim.
+    pub fn let_go(self) -> JoinHandle<()> {
+        self.order(Orders::LetGo);
         self.task
     }
 
@@ -149,6 +175,8 @@ struct Job {
 enum Trouble {
     /// ComfyUI is gone; the job may run again.
     ComfyuiLost(String),
+    /// ComfyUI goes on with what it was told to stop.
+    ComfyuiStuck,
     /// ComfyUI refused the graph.
     Refused(Value),
     /// A file could not be moved, or what was submitted cannot be read.
@@ -215,7 +243,7 @@ impl Job {
             tracing::info!(job.id = %job, "adopted a prompt that was still there");
         } else {
             let prompt = self.prepare().await?;
-            if *self.heard.borrow() == Orders::Abandon {
+            if self.heard.borrow().end_the_claim() {
                 return Err(Trouble::Abandoned);
             }
             self.with.comfyui.prompt(&prompt).await?;
@@ -240,7 +268,7 @@ impl Job {
             serde_json::from_slice(&bytes).map_err(unreadable)?
         };
         files::place_inputs(&self.mover(), &self.offer, &mut body).await?;
-        graph::make_ours(&mut body, self.lease.job, &self.with.output_classes);
+        graph::make_ours(&mut body, self.lease.job, &self.with.worker, &self.with.output_classes);
         Ok(body)
     }
 
@@ -278,19 +306,22 @@ impl Job {
             self.messages().failed(&error);
             End::Failed(kind, JobResult { error: Some(error), ..JobResult::default() })
         };
+        // The queue-manager decides whether it runs again, so the tab is not told that it failed.
+        let lost = |message: &str| {
+            let error = messages::service_error("ComfyuiLost", message);
+            End::Failed(FailureKind::ComfyuiLost, JobResult { error: Some(error), ..JobResult::default() })
+        };
         match trouble {
             Trouble::Abandoned => End::Released,
-            // The queue-manager decides whether it runs again, so the tab is not told that it failed.
             Trouble::ComfyuiLost(why) => {
                 tracing::warn!(job.id = %self.lease.job, why, "ComfyUI went away");
-                let error = messages::service_error(
-                    "ComfyuiLost",
-                    "The GPU's ComfyUI went away while it ran this job.",
-                );
-                End::Failed(
-                    FailureKind::ComfyuiLost,
-                    JobResult { error: Some(error), ..JobResult::default() },
-                )
+                lost("The GPU's ComfyUI went away while it ran this job.")
+            }
+            Trouble::ComfyuiStuck => {
+                let restarts = self.with.keeper.restart();
+                tracing::error!(job.id = %self.lease.job, restarts, "ComfyUI does not stop a job it was told to stop");
+                self.with.pulse.set_stuck(!restarts);
+                lost("The GPU's ComfyUI did not stop this job.")
             }
             Trouble::Refused(answer) => failed(FailureKind::Validation, messages::refusal(&answer)),
             Trouble::Files(why) | Trouble::QueueManagerAway(why) => {

@@ -27,7 +27,7 @@ const NOT_THE_JOBS: [&str; 3] = ["status", "feature_flags", "logs"];
 /// Watches until the end. `None` when the prompt was stopped before it began.
 pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<Option<Entry>, Trouble> {
     let mut poll = tokio::time::interval(timings::COMFYUI_POLL_EVERY);
-    let mut watch = Watch { unanswered: 0, stopping_since: None, last_preview: None };
+    let mut watch = Watch { unanswered: 0, stopping_since: None };
     loop {
         tokio::select! {
             frame = socket.next() => {
@@ -54,15 +54,16 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
 struct Watch {
     unanswered: u32,
     stopping_since: Option<Instant>,
-    last_preview: Option<Instant>,
 }
 
 impl Watch {
     /// Passes a frame on; answers whether it was the job's last.
-    async fn heard(&mut self, job: &mut Job, frame: Frame) -> Result<bool, Trouble> {
+    async fn heard(&self, job: &mut Job, frame: Frame) -> Result<bool, Trouble> {
         let text = match frame {
             Frame::Binary(bytes) => {
-                self.preview(job, bytes);
+                if frame::event_number(&bytes).is_some() {
+                    job.with.outbox.preview(job.lease, bytes);
+                }
                 return Ok(false);
             }
             Frame::Text(text) => text,
@@ -87,14 +88,6 @@ impl Watch {
             _ => job.messages().pass_on(&message.kind, text),
         }
         Ok(false)
-    }
-
-    fn preview(&mut self, job: &Job, bytes: Vec<u8>) {
-        let due = self.last_preview.is_none_or(|at| at.elapsed() >= timings::PREVIEW_EVERY);
-        if due && frame::event_number(&bytes).is_some() {
-            self.last_preview = Some(Instant::now());
-            job.with.outbox.preview(job.lease, bytes);
-        }
     }
 
     /// Asks where the prompt is. `Some` when the watch is over.
@@ -142,19 +135,17 @@ impl Watch {
                 }
                 Err(Trouble::Abandoned)
             }
+            Orders::LetGo => Err(Trouble::Abandoned),
         }
     }
 
-    /// Says stop again with every poll. Past the patience the claim ends all the same; this worker claims nothing until
-    /// its ComfyUI is idle again.
+    /// Says stop again with every poll. Past the patience the claim ends all the same; ComfyUI is restarted, or this worker
+    /// claims nothing until it is idle again.
     async fn insist(&mut self, job: &Job) -> Result<(), Trouble> {
         let Some(since) = self.stopping_since else {
             return Ok(());
         };
         job.with.comfyui.stop(job.lease.job).await?;
-        if since.elapsed() < timings::CANCEL_PATIENCE {
-            return Ok(());
-        }
-        Err(Trouble::ComfyuiLost("it does not stop a prompt it was told to stop".to_owned()))
+        if since.elapsed() < job.with.cancel_patience { Ok(()) } else { Err(Trouble::ComfyuiStuck) }
     }
 }

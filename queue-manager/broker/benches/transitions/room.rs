@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use queue_broker::Broker;
+use queue_broker::transitions::attend::Arrival;
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
 use queue_protocol::link::{HeldLease, JobResult};
-use queue_protocol::{AccountName, FileHash, JobId, Lane, Mode, WorkerName};
+use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, Mode, WorkerName};
 use redis::aio::ConnectionManager;
 
 use crate::engine::{Engine, spent_on};
@@ -72,7 +73,8 @@ impl Room {
         broker.teach(&kind(), &can).await.unwrap();
         let workers: Vec<WorkerName> = (0..WORKERS).map(|n| format!("gpu-{n}").parse().unwrap()).collect();
         for worker in &workers {
-            broker.attend(worker, &[("object_info", kind().to_string())]).await.unwrap();
+            let fields = [("object_info", kind().to_string())];
+            broker.attend(worker, LinkId::random(), Arrival::Open, &fields).await.unwrap();
         }
         let trivial = redis::cmd("SCRIPT").arg("LOAD").arg("return redis.call('GET', KEYS[1])").clone();
         let trivial = trivial.query_async(&mut bare).await.unwrap();

@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use queue_protocol::Mode;
+use queue_broker::transitions::attend::Arrival;
+use queue_protocol::{LinkId, Mode};
 
 use crate::Size;
 use crate::room::Room;
@@ -24,7 +25,8 @@ pub async fn print(size: Size) {
         said.push(format!("another cap {:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         let started = Instant::now();
         let fields = [("object_info", crate::room::kind().to_string())];
-        room.broker.attend(&"another".parse().unwrap(), &fields).await.unwrap();
+        let (another, link) = ("another".parse().unwrap(), LinkId::random());
+        room.broker.attend(&another, link, Arrival::Open, &fields).await.unwrap();
         said.push(format!("a worker comes {:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         let id = room.one_more().await;
         let started = Instant::now();

@@ -14,7 +14,7 @@ use queue_protocol::{FailureKind, JobId, JobState, Lane, Reason};
 
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{
-    AT_ONCE, Submit, claim, claim_as, gpu, held, here, kind, lent, needs, nothing, person, submit,
+    AT_ONCE, Submit, claim, claim_as, gpu, heard_of, held, here, kind, lent, needs, nothing, person, submit,
 };
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -184,7 +184,7 @@ async fn a_worker_that_is_silent_for_a_minute_is_gone() {
     broker.teach(&kind(&[1]), &[(needs(2).id, false)]).await.unwrap();
     for second in (0..70).step_by(7) {
         let then = broker.at_clock_offset(Duration::from_secs(second));
-        then.attend(&gpu("small"), &[]).await.unwrap();
+        heard_of(&then, &gpu("small"), &[]).await;
         then.reap().await.unwrap();
         let expected = (second > 60).then_some(Reason::OnHold);
         assert_eq!(reason(&broker, film.id).await, expected, "after {second} s");

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use queue_broker::Broker;
+use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
 use queue_protocol::link::{HeldLease, JobResult};
-use queue_protocol::{AccountName, FileHash, JobId, Lane, NeedsId, WorkerName};
+use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, NeedsId, WorkerName};
 
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const AT_ONCE: Duration = Duration::ZERO;
@@ -81,9 +82,21 @@ pub async fn teach(broker: &Broker, classes: &[u8], asked: &[(NeedsId, String)])
 
 /// A worker of that kind is here.
 pub async fn here(broker: &Broker, worker: &WorkerName, classes: &[u8]) {
-    let fields = [("object_info", kind(classes).to_string())];
-    let asked = broker.attend(worker, &fields).await.unwrap();
+    let asked = heard_of(broker, worker, &[("object_info", kind(classes).to_string())]).await;
     teach(broker, classes, &asked).await;
+}
+
+/// A worker says something on a link of its own.
+pub async fn heard_of(
+    broker: &Broker,
+    worker: &WorkerName,
+    fields: &[(&str, String)],
+) -> Vec<(NeedsId, String)> {
+    match broker.attend(worker, LinkId::random(), Arrival::Open, fields).await.unwrap() {
+        Attended::Attending(asked) => asked,
+        Attended::Draining => Vec::new(),
+        Attended::Replaced => panic!("the newest link has the worker"),
+    }
 }
 
 /// What a worker that can run these classes gets.

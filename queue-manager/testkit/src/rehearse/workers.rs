@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use queue_client::ClientError;
-use queue_client::link::{LinkReceiver, LinkSender, connect};
+use queue_client::link::{Heard, LinkReceiver, LinkSender, connect};
 use queue_client::transfer::Transfer;
 use queue_protocol::api::NewToken;
 use queue_protocol::link::{Finished, FromWorker, HeldLease, Hello, JobResult, Renew, ToWorker};
@@ -120,7 +120,7 @@ async fn work(
     tally: &Mutex<Tally>,
     ready: mpsc::Sender<()>,
 ) -> Result<(), ClientError> {
-    let (mut sender, mut receiver) = connect(link, token).await?;
+    let (mut sender, mut receiver) = connect(link, token, None).await?;
     let description = description();
     let digest = hex::encode(Sha256::digest(&description));
     let object_info: FileHash = digest.parse().map_err(|_| ClientError::Unexpected("a hash".to_owned()))?;
@@ -131,13 +131,14 @@ async fn work(
         comfyui_version: "rehearsal-simulated".to_owned(),
         object_info: object_info.clone(),
         leases: Vec::new(),
+        yielding: false,
     };
     sender.say(&FromWorker::Hello(hello)).await?;
-    let Some(ToWorker::Welcome(welcome)) = receiver.hear().await? else {
+    let Some(Heard::Message(ToWorker::Welcome(welcome))) = receiver.hear().await? else {
         return Err(ClientError::Unexpected("no welcome".to_owned()));
     };
     if welcome.send_object_info {
-        Transfer::new(link, token)?.put_object_info(&object_info, description).await?;
+        Transfer::new(link, token, None).put_object_info(&object_info, description).await?;
     }
     sender.say(&FromWorker::Ready).await?;
     // Whoever waits for it may have given up.
@@ -164,6 +165,7 @@ async fn converse(
                 continue;
             }
         };
+        let Heard::Message(message) = message else { continue };
         match message {
             ToWorker::Job(offer) => {
                 note(&|tally| *tally.lent.entry(offer.job).or_default() += 1);
@@ -174,7 +176,9 @@ async fn converse(
                 note(&|tally| *tally.settled.entry(job).or_default() += 1);
                 sender.say(&FromWorker::Ready).await?;
             }
-            ToWorker::Lost(_) => sender.say(&FromWorker::Ready).await?,
+            ToWorker::Lost(_) => {
+                sender.say(&FromWorker::Ready).await?;
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::{WorkshopBuilder, graphs, waiting};
 
@@ -114,17 +115,6 @@ async fn a_comfyui_that_dies_costs_an_attempt_and_the_tab_is_told_what_happens()
 }
 
 #[tokio::test]
-async fn a_worker_told_to_stop_gives_its_job_back_at_once() {
-    let mut workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
-    let ada = workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::sampled_picture(1, 500)).await.unwrap();
-    ada.wait_for(&id, "running").await.unwrap();
-    workshop.workers[0].stop().await.unwrap();
-    let job = ada.wait_for(&id, "pending").await.unwrap();
-    assert_eq!(job["reason"], "released");
-}
-
-#[tokio::test]
 async fn a_job_that_ends_while_the_queue_manager_is_away_keeps_its_picture() {
     let mut workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
@@ -144,11 +134,27 @@ async fn a_job_that_ends_while_the_queue_manager_is_away_keeps_its_picture() {
 }
 
 #[tokio::test]
-async fn a_worker_told_to_stop_while_its_link_is_down_stops() {
-    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+async fn a_worker_that_was_frozen_for_longer_than_its_lease_does_not_end_the_job_again() {
+    let workshop = WorkshopBuilder::new().workers(2).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::sampled_picture(1, 3_000)).await.unwrap();
-    ada.wait_for(&id, "running").await.unwrap();
-    workshop.queue_manager.kill().await.unwrap();
-    workshop.workers[0].stop().await.unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 100)).await.unwrap();
+    let first = ada.wait_for(&id, "running").await.unwrap()["worker"].clone();
+    let victim = usize::from(first == "gpu-2");
+    workshop.workers[victim].signal(Signal::STOP).unwrap();
+    let job = ada.wait_for(&id, "completed").await.unwrap();
+    assert_eq!((&job["attempts"], job["worker"] == first), (&json!(2), false));
+    let picture = ada.picture(&job, 0).await.unwrap();
+    workshop.workers[victim].signal(Signal::CONT).unwrap();
+    waiting::until("the frozen worker to hear that it lost the job", LIMIT, async || {
+        Ok(workshop.workers[victim].output().contains("a lease was lost").then_some(()))
+    })
+    .await
+    .unwrap();
+    let after = ada.job(&id).await.unwrap();
+    assert_eq!((&after["attempts"], &after["worker"]), (&job["attempts"], &job["worker"]));
+    assert_eq!(ada.picture(&after, 0).await.unwrap(), picture, "the files are those of the attempt that won");
+    // It is as good as before: with the other one gone it gets the next job.
+    workshop.workers[1 - victim].signal(Signal::STOP).unwrap();
+    let next = ada.submit(&graphs::white_picture()).await.unwrap();
+    ada.wait_for(&next, "completed").await.unwrap();
 }

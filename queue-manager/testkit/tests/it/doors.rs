@@ -235,9 +235,12 @@ async fn a_graph_cannot_name_files_that_lie_on_the_worker() {
     let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     let id = ben.submit(&graphs::white_picture()).await.unwrap();
     ben.wait_for(&id, "completed").await.unwrap();
-    for name in
-        ["white_00001_.png [output]", "white_00001_.png [temp]", "atelier/user002/x.png", "nobodys.png"]
-    {
+    for name in [
+        "atelier/gpu-1/white_00001_.png [output]",
+        "atelier/gpu-1/white_00001_.png [temp]",
+        "atelier/gpu-1/user002/x.png",
+        "nobodys.png",
+    ] {
         let body = json!({"prompt": graphs::inverted_upload(name)});
         let answer = ada.post("/user001/prompt", &body).await.unwrap();
         assert_eq!(answer.status(), 400, "{name}");

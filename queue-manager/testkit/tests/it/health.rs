@@ -96,6 +96,7 @@ async fn a_stopped_queue_manager_tells_every_socket_and_takes_its_redis_with_it_
         comfyui_version: "0".to_owned(),
         object_info: "0".repeat(64).parse().unwrap(),
         leases: Vec::new(),
+        yielding: false,
     });
     let hello = serde_json::to_string(&hello).unwrap();
     link.send(Message::Text(hello.into())).await.unwrap();

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bad_lines;
 mod configuration;
 mod crashes;
 mod dashboard;
@@ -15,11 +16,17 @@ mod doors;
 mod failing;
 mod health;
 mod in_a_browser;
+mod kept_comfyui;
+mod leaving;
 mod logs;
+mod next_job;
 mod operating;
 mod png_text;
+mod proxied;
+mod proxy_server;
 mod rehearsing;
 mod roles;
+mod same_box;
 mod seats;
 mod settings;
 mod start_and_stop;

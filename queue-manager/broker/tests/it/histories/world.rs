@@ -15,7 +15,7 @@ use queue_protocol::link::HeldLease;
 use queue_protocol::{AccountName, FailureKind, JobId, JobState, LeaseToken, Mode, Reason, WorkerName};
 
 use crate::model::{Model, Place};
-use crate::workshop::{AT_ONCE, LEASE, Submit, claim_as, gpu, here, kind, needs, nothing, person};
+use crate::workshop::{AT_ONCE, LEASE, Submit, claim_as, gpu, heard_of, here, kind, needs, nothing, person};
 
 use super::steps::{KINDS, PEOPLE, Step};
 
@@ -322,7 +322,7 @@ impl World {
     async fn reap(&mut self, silent: Option<usize>) {
         for worker in self.model.here.clone() {
             if Some(worker) != silent {
-                self.now().attend(&self.workers[worker], &[]).await.unwrap();
+                heard_of(&self.now(), &self.workers[worker], &[]).await;
             }
         }
         let Reaped::Did { taken_back, due } = self.now().reap().await.unwrap() else {

@@ -1,0 +1,108 @@
+//! Lines between worker and queue-manager that are slow, silent, or silent in one direction.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::{Line, Relay, Workshop, WorkshopBuilder, graphs, waiting};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A workshop whose worker comes over a line that can be made bad.
+async fn by_relay(builder: WorkshopBuilder) -> (Workshop, Relay) {
+    let mut workshop = builder.workers(0).start().await.unwrap();
+    let relay = Relay::start(workshop.link.strip_prefix("http://").unwrap()).unwrap();
+    workshop.worker_settings = vec![("ATELIER_QUEUE_MANAGER".to_owned(), relay.url.clone())];
+    workshop.add_worker(20, None).await.unwrap();
+    (workshop, relay)
+}
+
+#[tokio::test]
+async fn a_slow_uplink_loses_previews_and_progress_but_no_lease_and_no_message() {
+    let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(3_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    // 50 steps a second, each with progress and a preview: many times what this line carries.
+    relay.set(Line { up: Some(16 * 1024), ..Line::default() });
+    let body = json!({"prompt": graphs::sampled_picture(1, 600), "client_id": tab.sid});
+    let answer: serde_json::Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
+    let id = answer["prompt_id"].as_str().unwrap();
+    tab.hear_the_end(id).await.unwrap();
+    let job = ada.wait_for(id, "completed").await.unwrap();
+    assert_eq!(job["attempts"], 1, "four leases long, and renewed in time");
+    assert!(!workshop.workers[0].output().contains("the link was lost"), "{}", workshop.workers[0].output());
+    let story = tab.story(id);
+    assert_eq!(story.first(), Some(&"execution_start"));
+    assert_eq!(story[story.len() - 3..], ["executed", "execution_success", "executing"]);
+    let progress = tab.heard.iter().filter(|message| message["type"] == "progress").count();
+    assert!(progress < 600, "the newest wins: {progress}");
+    let last = tab.heard.iter().rfind(|message| message["type"] == "progress").unwrap();
+    assert_eq!(last["data"]["value"], 600, "and the last one is not lost");
+}
+
+#[tokio::test]
+async fn a_line_that_is_silent_for_less_than_a_lease_costs_nothing() {
+    let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(6_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 600)).await.unwrap();
+    workshop.wait_for_comfyui_to_run(1).await.unwrap();
+    relay.set(Line::CUT);
+    waiting::until("ComfyUI to go on for a while", LIMIT, async || {
+        let queue = workshop.ask_comfyui(1, "/queue").await?;
+        assert_eq!(queue["queue_running"].as_array().map(Vec::len), Some(1));
+        let age = workshop.redis(&["zscore", "{workshop}:workers", "gpu-1"]).await?;
+        let now = workshop.redis(&["time"]).await?;
+        let now: f64 = now.lines().next().unwrap_or_default().parse()?;
+        Ok((now - age.trim().parse::<f64>()? / 1_000.0 > 3.0).then_some(()))
+    })
+    .await
+    .unwrap();
+    relay.set(Line::default());
+    assert_eq!(ada.wait_for(&id, "completed").await.unwrap()["attempts"], 1);
+    assert!(!workshop.workers[0].output().contains("the link was lost"), "it was not even noticed");
+}
+
+#[tokio::test]
+async fn a_worker_that_falls_silent_loses_its_job_once_and_comes_back_without_it() {
+    let (mut workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(3_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 150)).await.unwrap();
+    workshop.wait_for_comfyui_to_run(1).await.unwrap();
+    relay.set(Line::CUT);
+    workshop.worker_settings.clear();
+    workshop.add_worker(20, None).await.unwrap();
+    let job = ada.wait_for(&id, "completed").await.unwrap();
+    assert_eq!((&job["attempts"], &job["worker"]), (&json!(2), &json!("gpu-2")));
+    // Both sides notice, and neither waits for the system to give the connection up.
+    waiting::until("both sides to notice", LIMIT, async || {
+        let (worker, queue_manager) = (workshop.workers[0].output(), workshop.queue_manager.output());
+        let noticed = worker.contains("nothing was heard") && queue_manager.contains("nothing was heard");
+        Ok(noticed.then_some(()))
+    })
+    .await
+    .unwrap();
+    relay.set(Line::default());
+    waiting::until("the worker to come back and be told", LIMIT, async || {
+        Ok(workshop.workers[0].output().contains("a lease was lost").then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(ada.job(&id).await.unwrap()["attempts"], 2, "one end, ever");
+}
+
+#[tokio::test]
+async fn a_job_whose_offer_was_lost_on_the_way_is_stranded_for_one_lease_and_no_longer() {
+    let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(3_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    waiting::until("the worker to be ready", LIMIT, async || {
+        let idle = workshop.redis(&["zscore", "{workshop}:idle", "gpu-1"]).await?;
+        Ok((!idle.trim().is_empty()).then_some(()))
+    })
+    .await
+    .unwrap();
+    relay.set(Line { down_silent: true, ..Line::default() });
+    let id = ada.submit(&graphs::white_picture()).await.unwrap();
+    ada.wait_for(&id, "running").await.unwrap();
+    assert_eq!(ada.wait_for(&id, "pending").await.unwrap()["reason"], "worker_lost");
+    relay.set(Line::default());
+    ada.wait_for(&id, "completed").await.unwrap();
+}
