@@ -1,11 +1,9 @@
 //! What a worker is lent: claims, hints about the next one, renewals, ends, and who hears of each job.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
 use queue_broker::BrokerError;
-use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
@@ -43,13 +41,12 @@ impl Session {
                     lease.token = lent.token.0, attempt = lent.attempt, "lent a job");
                 self.ready = false;
                 self.forget_hint();
-                let stored = self.remember(lease).await;
-                if let Some((stored, started)) = stored.as_ref().and_then(|job| Some((job, job.started_at?)))
-                    && stored.attempts == 1
-                {
-                    let waited = started.saturating_sub(stored.submitted_at);
-                    self.app.metrics.lent_after(Duration::from_millis(waited));
+                if lent.attempt == 1 {
+                    self.app.metrics.lent_after(lent.waited);
                 }
+                // The claim's own answer says who is to hear of it: nothing more is read before the job goes out.
+                let audience = Audience { participant: lent.participant.clone(), client: lent.client };
+                self.held.insert(lent.job, Held { lease, audience, previewed: None });
                 let body = lent.body.filter(|bytes| bytes.len() <= limits::BODY_ON_LINK).and_then(as_raw);
                 let offer = Offer {
                     job: lent.job,
@@ -117,15 +114,15 @@ impl Session {
         }
     }
 
-    /// The audience of a job is read from the store once, after a reconnect as well. Answers the job when it was not known.
-    async fn remember(&mut self, lease: HeldLease) -> Option<StoredJob> {
+    /// After a reconnect the audience of a job is read from the store once.
+    async fn remember(&mut self, lease: HeldLease) {
         if self.audience(lease).is_some() {
-            return None;
+            return;
         }
-        let job = self.note(self.app.broker.job(lease.job).await).flatten()?;
-        let audience = Audience { participant: job.participant.clone(), client: job.client.clone() };
-        self.held.insert(lease.job, Held { lease, audience, previewed: None });
-        Some(job)
+        if let Some(job) = self.note(self.app.broker.job(lease.job).await).flatten() {
+            let audience = Audience { participant: job.participant, client: job.client };
+            self.held.insert(lease.job, Held { lease, audience, previewed: None });
+        }
     }
 
     pub(super) fn audience(&self, lease: HeldLease) -> Option<Audience> {
