@@ -13,6 +13,7 @@ use super::audit;
 use super::input::{Body, Named};
 use super::jobs::owner;
 use crate::identity::Caller;
+use crate::identity::guard::Pace;
 use crate::problem::Trouble;
 use crate::workflow::submit::{Door, no_room};
 
@@ -92,10 +93,12 @@ pub(crate) async fn prioritise(
 
 pub(crate) async fn retry(
     State(door): State<Door>,
+    State(pace): State<Pace>,
     caller: Caller,
     Named(old): Named<JobId>,
     Body(wanted): Body<Retry>,
 ) -> Result<(StatusCode, Json<Submitted>), Trouble> {
+    pace.submit(&caller.name)?;
     let new = wanted.id.unwrap_or_else(JobId::random);
     let repeated = match door.broker.retry(old, owner(&caller), new).await? {
         Retried::Accepted { .. } => false,
@@ -109,6 +112,7 @@ pub(crate) async fn retry(
         }
         Retried::Unknown => return Err(Trouble::NotFound),
     };
+    door.metrics.submitted(if repeated { "repeated" } else { "accepted" });
     audit::job(&door.broker, &caller, old, "job.retry", &new.to_string()).await;
     let position = door.broker.positions(&[new]).await.unwrap_or_default().first().copied().flatten();
     let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };

@@ -56,6 +56,9 @@ async fn order(
         Ordered::Busy(job) => {
             Err(Trouble::WrongState(format!("It holds job {job}. Drain it and wait, or cancel the job.")))
         }
+        Ordered::Here => Err(Trouble::WrongState(
+            "It is connected. Stop it first, and forget it half a minute later.".to_owned(),
+        )),
         Ordered::Unknown => Err(Trouble::NotFound),
     }
 }

@@ -2,7 +2,7 @@
 -- With workers turns places presence
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] drain | resume | forget
--- Answers done | busy job | unknown
+-- Answers done | busy job | here (to forget: it was heard of within a lease) | unknown
 
 local worker, what = ARGV[2], ARGV[3]
 local me = key('worker', worker)
@@ -10,6 +10,7 @@ if not redis.call('ZSCORE', key('workers'), worker) then return { 'unknown' } en
 local about = redis.call('HMGET', me, 'job', 'object_info')
 if what == 'forget' then
   if about[1] then return { 'busy', about[1] } end
+  if tonumber(redis.call('ZSCORE', key('workers'), worker)) > now - 30000 then return { 'here' } end
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', me)
 end

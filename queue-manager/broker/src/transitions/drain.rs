@@ -13,7 +13,7 @@ pub enum WorkerOrder {
     Drain,
     /// Claim again.
     Resume,
-    /// Be listed no more; refused while a job is lent to it.
+    /// Be listed no more; refused while it is connected or a job is lent to it.
     Forget,
 }
 
@@ -24,6 +24,8 @@ pub enum Ordered {
     Done,
     /// It holds this job; nothing was changed.
     Busy(JobId),
+    /// It is connected, so it cannot be forgotten; nothing was changed.
+    Here,
     /// There is no such worker.
     Unknown,
 }
@@ -47,6 +49,7 @@ impl Broker {
         match reply.word() {
             "done" => Ok(Ordered::Done),
             "busy" => Ok(Ordered::Busy(reply.parse(1)?)),
+            "here" => Ok(Ordered::Here),
             "unknown" => Ok(Ordered::Unknown),
             _ => Err(reply.unexpected()),
         }

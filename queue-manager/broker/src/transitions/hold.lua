@@ -8,7 +8,8 @@
 local id = ARGV[2]
 local job = read_job(id)
 if not job or (ARGV[3] ~= '' and job.participant ~= ARGV[3]) then return { 'unknown' } end
-if job.state ~= 'pending' or job.reason == 'cancelling' then return { 'refused', job.state, job.reason } end
+-- What waits for its time is not put aside: coming back would skip the wait.
+if job.state ~= 'pending' or job.reason == 'cancelling' or job.reason == 'backing_off' then return { 'refused', job.state, job.reason } end
 if ARGV[4] == '1' and job.reason ~= 'held' then
   lift(id, job)
   put_aside(id, job, 'held')

@@ -21,7 +21,9 @@ if full then return full end
 
 redis.call('COPY', key('body', old), key('body', id))
 redis.call('COPY', key('inputs', old), key('inputs', id))
-local job = { participant = fields.participant, lane = fields.lane, needs = fields.needs, body_bytes = fields.body_bytes,
+-- Only the instructor sets a lane: what a participant tries again stands where all their jobs do.
+local lane = ARGV[3] == '' and fields.lane or 'normal'
+local job = { participant = fields.participant, lane = lane, needs = fields.needs, body_bytes = fields.body_bytes,
   client = fields.client, worker = '' }
 admit(id, job, 'body_hash', fields.body_hash, 'body_in', fields.body_in, 'workflow', fields.workflow or '', 'retry_of', old)
 queued(id, job)

@@ -79,7 +79,9 @@ async fn afterwards(broker: &Broker, workers: &[(WorkerName, HeldLease)]) {
 #[tokio::test]
 async fn a_store_that_was_killed_takes_no_job_from_a_healthy_worker() {
     let folder = tempfile::tempdir().unwrap();
-    let server = on_a_socket(folder.path(), &APPENDING);
+    // What a crash may cost is another test's question: here everything is on the disk when the server dies.
+    let always = [APPENDING.as_slice(), &["--appendfsync", "always"]].concat();
+    let server = on_a_socket(folder.path(), &always);
     let broker = open(&Store::Socket(socket(folder.path())), &fresh_name()).await;
     let workers = busy(&broker).await;
     drop(server);

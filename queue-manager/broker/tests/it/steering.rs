@@ -125,6 +125,7 @@ async fn a_retry_is_a_new_job_and_the_old_one_stays() {
     broker.fail(&gpu("gpu-1"), held(&claimed), FailureKind::Run, &nothing()).await.unwrap();
     assert_eq!(broker.retry(job.id, Some(&person("ben")), new).await.unwrap(), Retried::Unknown);
     let accepted = Retried::Accepted { number: 2, untaught: false };
+    broker.configure(None, &[("mode", "priority")]).await.unwrap();
     assert_eq!(broker.retry(job.id, Some(&ada), new).await.unwrap(), accepted);
     assert_eq!(broker.retry(job.id, Some(&ada), new).await.unwrap(), Retried::Repeated(JobState::Pending));
     let stored = broker.job(new).await.unwrap().unwrap();

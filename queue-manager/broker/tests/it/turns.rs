@@ -1,10 +1,14 @@
-//! What DESIGN says of turns, played in the model for many rounds and then the same on the scripts.
+//! What is promised about turns: rooms played in the model for many rounds, and the two that sank earlier drafts on the
+//! scripts as well.
 
 use std::collections::BTreeMap;
 
+use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_protocol::{JobState, Lane, Mode};
 
 use crate::model::Model;
+use crate::redis_server::fresh_workshop;
+use crate::workshop::{Submit, claim_as, gpu, held, lent, nothing, person, submit};
 
 /// A GPU room in the model's own time: jobs of given lengths, workers that are never idle while one could work.
 struct Room {
@@ -181,4 +185,51 @@ fn every_lane_below_the_instructors_is_served_in_the_end() {
         }
         assert_eq!(room.turns_of(0), 1, "lanes but the instructor's are one in {mode:?}");
     }
+}
+
+/// Two GPUs that share nobody, on the scripts: each claim finds something as long as its own people wait.
+#[tokio::test]
+async fn two_pools_of_people_keep_both_gpus_busy_on_the_scripts() {
+    for mode in Mode::ALL {
+        let broker = fresh_workshop().await;
+        let caps = [("waiting_per_participant", "1000"), ("waiting", "100000"), ("mode", mode.word())];
+        broker.configure(None, &caps).await.unwrap();
+        for who in 0..20 {
+            let name = person(&format!("user{who:03}"));
+            for _ in 0..10 {
+                Submit { needs: if who < 12 { 1 } else { 2 }, ..Submit::of(&name) }.to(&broker).await;
+            }
+        }
+        for _ in 0..80 {
+            for (worker, classes) in [(gpu("gpu-1"), [1]), (gpu("gpu-2"), [2])] {
+                let claimed = claim_as(&broker, &worker, &classes, Forgotten::No).await;
+                let Claimed::Lent(lent) = claimed else { panic!("{worker} idles in {mode:?}") };
+                broker.finish(&worker, held(&lent), &nothing()).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_job_at_a_time_gets_equal_turns_on_the_scripts() {
+    let broker = fresh_workshop().await;
+    let caps = [("waiting_per_participant", "1000"), ("mode", "round_robin")];
+    broker.configure(None, &caps).await.unwrap();
+    let people = ["ada", "ben", "cam", "dot", "eve"].map(person);
+    for who in &people[..4] {
+        for _ in 0..60 {
+            submit(&broker, who).await;
+        }
+    }
+    submit(&broker, &people[4]).await;
+    let mut turns = BTreeMap::new();
+    for _ in 0..200 {
+        let lent = lent(&broker, &gpu("gpu-1")).await;
+        broker.finish(&gpu("gpu-1"), held(&lent), &nothing()).await.unwrap();
+        if lent.participant == people[4] {
+            submit(&broker, &people[4]).await;
+        }
+        *turns.entry(lent.participant).or_insert(0) += 1;
+    }
+    assert!(turns.values().all(|turns| (39..=41).contains(turns)), "{turns:?}");
 }

@@ -19,6 +19,11 @@ local function first_of(group, needs, worker, avoiding)
     if not avoiding then return first end
     if not avoids(head_of(group, first.participant).id, needs, worker) then return first end
   end
+  -- So many that nobody should wait for another worker any longer.
+  if #turns == 32 then
+    return { group = group, needs = needs, member = turns[1], tag = tonumber(turns[2]),
+      participant = turns[1]:sub(17), joined = tonumber(turns[1]:sub(1, 16)) }
+  end
 end
 
 -- The next participant for this worker, or nil with the classes it has not been taught (id, json, …).

@@ -12,7 +12,7 @@ use queue_broker::transitions::retry::Retried;
 use queue_broker::transitions::steer::Steered;
 use queue_broker::transitions::submit::Submitted;
 use queue_protocol::link::HeldLease;
-use queue_protocol::{AccountName, FailureKind, JobId, JobState, LeaseToken, Mode, Reason, WorkerName};
+use queue_protocol::{AccountName, FailureKind, JobId, JobState, Lane, LeaseToken, Mode, Reason, WorkerName};
 
 use crate::model::{Model, Place};
 use crate::workshop::{AT_ONCE, LEASE, Submit, claim_as, gpu, heard_of, here, kind, needs, nothing, person};
@@ -109,7 +109,7 @@ impl World {
                 let retried = broker.retry(self.ids[nth], Some(&self.people[old.who]), new).await.unwrap();
                 if let Place::Ended(_) = place {
                     assert!(matches!(retried, Retried::Accepted { .. }), "{retried:?}");
-                    self.model.submit(old.who, old.lane, old.class, false);
+                    self.model.submit(old.who, Lane::Normal, old.class, false);
                     self.enrolled(new);
                 } else {
                     assert!(matches!(retried, Retried::NotEnded(_)), "{retried:?}");
@@ -157,7 +157,7 @@ impl World {
                 let Some(place) = self.place(nth) else { return };
                 let held = broker.hold(self.ids[nth], None, aside).await.unwrap();
                 match place {
-                    Place::Ended(_) | Place::Running { .. } | Place::Cancelling(_) => {
+                    Place::Ended(_) | Place::Running { .. } | Place::Cancelling(_) | Place::BackingOff => {
                         assert!(matches!(held, Steered::Refused(_)), "{held:?}");
                     }
                     Place::Held if !aside => self.model.put_back(nth),
