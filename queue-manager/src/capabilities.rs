@@ -33,7 +33,11 @@ const UPLOAD_FLAGS: [&str; 4] = ["image_upload", "audio_upload", "video_upload",
 const USUAL_UPLOADS: [&str; 5] = ["image", "audio", "video", "file", "model_file"];
 
 impl ObjectInfo {
-    fn read(json: &[u8]) -> Result<Self, Trouble> {
+    /// Reads what a worker sent.
+    ///
+    /// # Errors
+    /// [`Trouble::BadRequest`] when it is no object of classes.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, Trouble> {
         let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
         let (mut models, mut uploads, mut choices) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (class, about) in &classes {

@@ -39,6 +39,11 @@ impl<'g> Links<'g> {
         links
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.upstream.values().map(Vec::len).sum()
+    }
+
     /// These nodes and everything that takes from them.
     pub(super) fn downstream<'a>(&'a self, from: &[&'a str]) -> BTreeSet<&'a str> {
         let mut reached: BTreeSet<&str> = from.iter().copied().collect();

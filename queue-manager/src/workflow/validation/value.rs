@@ -79,10 +79,10 @@ fn may_be_a_number(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_numeric() || c == '_')
 }
 
-/// Whether a value is one of these. Only texts and numbers are judged.
+/// Whether a value is one of these. Yes and no, which Python takes for numbers, are not judged, nor lists.
 pub(super) fn is_choice(value: &Value, choices: &[Value]) -> bool {
     match value {
-        Value::String(_) => choices.contains(value),
+        Value::String(_) | Value::Null => choices.contains(value),
         Value::Number(_) => {
             choices.iter().any(|choice| choice.is_boolean() || choice.as_f64() == value.as_f64())
         }
