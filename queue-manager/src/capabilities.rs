@@ -11,6 +11,7 @@ use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
 use crate::workflow::graph::Node;
 use crate::workflow::needs::{Requirements, is_model};
+use crate::workflow::validation::{Findings, no_such_model, no_such_upload};
 use crate::workflow::{Graph, Refusal};
 
 /// The `object_info` of one kind of worker.
@@ -32,7 +33,11 @@ const UPLOAD_FLAGS: [&str; 4] = ["image_upload", "audio_upload", "video_upload",
 const USUAL_UPLOADS: [&str; 5] = ["image", "audio", "video", "file", "model_file"];
 
 impl ObjectInfo {
-    fn read(json: &[u8]) -> Result<Self, Trouble> {
+    /// Reads what a worker sent.
+    ///
+    /// # Errors
+    /// [`Trouble::BadRequest`] when it is no object of classes.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, Trouble> {
         let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
         let (mut models, mut uploads, mut choices) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (class, about) in &classes {
@@ -55,10 +60,25 @@ impl ObjectInfo {
         needs.nodes.iter().all(|class| self.classes.contains_key(class))
             && needs.models.iter().all(|model| self.models.contains(model))
     }
+
+    /// Whether an input takes the name of an uploaded file.
+    #[must_use]
+    pub fn takes_upload(&self, class: &str, input: &str) -> bool {
+        self.uploads.contains(&(class.to_owned(), input.to_owned()))
+    }
 }
 
-fn inputs_of(about: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    ["required", "optional"].into_iter().filter_map(|group| about["input"][group].as_object()).flatten()
+/// The inputs that a class declares: whether it must be there, its name, its type and options.
+pub(crate) fn declared(about: &Value) -> impl Iterator<Item = (bool, &String, &Value)> {
+    ["required", "optional"].into_iter().flat_map(|group| {
+        let inputs = about["input"][group].as_object().into_iter().flatten();
+        inputs.map(move |(name, spec)| (group == "required", name, spec))
+    })
+}
+
+/// The same without saying which must be there.
+pub(crate) fn inputs_of(about: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    declared(about).map(|(_, name, spec)| (name, spec))
 }
 
 /// The choices of an input: `[["a", "b"], {…}]` or, in newer nodes, `["COMBO", {"options": ["a", "b"]}]`.
@@ -72,30 +92,57 @@ fn options_of(spec: &Value) -> impl Iterator<Item = &str> {
 pub struct Known(Vec<Arc<ObjectInfo>>);
 
 impl Known {
-    /// Refuses what no worker could ever run, as long as any worker was seen.
+    /// Refuses what no worker could ever run, as long as any worker was seen. Of a graph that can run in part, answers
+    /// why the rest cannot: ComfyUI's `node_errors`. `targets` are the output nodes that were asked for; `None` for all.
     ///
     /// # Errors
     /// The refusal, in ComfyUI's words.
-    pub fn check(&self, graph: &Graph<'_>) -> Result<(), Refusal> {
+    pub fn check(
+        &self,
+        graph: &Graph<'_>,
+        targets: Option<&[String]>,
+    ) -> Result<serde_json::Map<String, Value>, Refusal> {
         if self.0.is_empty() {
-            return Ok(());
+            return graph.broken_link().map_or(Ok(serde_json::Map::new()), Err);
         }
         for (id, node) in &graph.nodes {
             if !self.0.iter().any(|info| info.classes.contains_key(node.class())) {
-                return Err(Refusal::UnknownClass { node: id.clone(), class: node.class().to_owned() });
+                let (class, title) = (node.class().to_owned(), node.title());
+                return Err(Refusal::UnknownClass { node: id.clone(), class, title });
             }
         }
-        for (id, node, input, model) in self.models_named(graph) {
+        let outputs = self.outputs(graph, targets);
+        if outputs.is_empty() {
+            return Err(Refusal::NoOutputs);
+        }
+        let mut findings = Findings::of(graph, &self.0);
+        let mut nowhere = false;
+        for (id, _, input, model) in self.models_named(graph) {
             if !self.0.iter().any(|info| info.models.contains(&model)) {
-                let (node, class) = (id.to_owned(), node.class().to_owned());
-                return Err(Refusal::UnknownModel { node, class, input: input.to_owned(), model });
+                findings.put(id, no_such_model(input, &model));
+                nowhere = true;
             }
         }
-        if graph.nodes.values().any(|node| self.is_output(node.class())) {
-            Ok(())
-        } else {
-            Err(Refusal::NoOutputs)
+        let verdict = findings.verdict(graph, &self.0, &outputs, nowhere);
+        // A model that nobody has keeps the whole job waiting, even where only one output needs it.
+        if nowhere || !verdict.survives {
+            return Err(Refusal::Invalid { node_errors: verdict.node_errors, details: verdict.details });
         }
+        Ok(verdict.node_errors)
+    }
+
+    /// The refusal of a graph that names a file which is none of the participant's uploads.
+    pub(crate) fn not_uploaded(&self, graph: &Graph<'_>, node: &str, input: &str, name: &str) -> Refusal {
+        let mut findings = Findings::default();
+        findings.put(node, no_such_upload(input, name));
+        let verdict = findings.verdict(graph, &self.0, &self.outputs(graph, None), true);
+        Refusal::Invalid { node_errors: verdict.node_errors, details: verdict.details }
+    }
+
+    fn outputs<'g>(&self, graph: &'g Graph<'_>, targets: Option<&[String]>) -> Vec<&'g str> {
+        let asked = |id: &String| targets.is_none_or(|targets| targets.contains(id));
+        let nodes = graph.nodes.iter().filter(|(id, node)| self.is_output(node.class()) && asked(id));
+        nodes.map(|(id, _)| id.as_str()).collect()
     }
 
     /// Every model that a graph names: (node id, node, input, model). Where classes are known only inputs that choose
@@ -122,7 +169,7 @@ impl Known {
     /// Whether an input takes the name of an uploaded file.
     #[must_use]
     pub fn takes_upload(&self, class: &str, input: &str) -> bool {
-        self.0.iter().any(|info| info.uploads.contains(&(class.to_owned(), input.to_owned())))
+        self.0.iter().any(|info| info.takes_upload(class, input))
             || (self.0.is_empty() && class.starts_with("Load") && USUAL_UPLOADS.contains(&input))
     }
 
@@ -280,7 +327,7 @@ mod tests {
 
     fn check(graph: &str) -> Result<(), Refusal> {
         let raw = serde_json::value::RawValue::from_string(graph.to_owned()).unwrap();
-        Known(vec![Arc::new(info())]).check(&Graph::read(&raw).unwrap())
+        Known(vec![Arc::new(info())]).check(&Graph::read(&raw).unwrap(), None).map(|_| ())
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub enum Trouble {
     /// The path has a spelling that two servers could read as two paths.
     #[error("This path has characters that are not allowed.")]
     BadPath,
+    /// A path that leads out of the folder it belongs to.
+    #[error("This path leads out of its folder.")]
+    Outside,
     /// An unsafe request that did not come from our own pages.
     #[error("This request came from another site and was refused.")]
     CrossSite,
@@ -95,6 +98,7 @@ impl Trouble {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::LeaseOver => (StatusCode::GONE, "lease_over"),
             Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
+            Self::Outside => (StatusCode::FORBIDDEN, "outside"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::Workflow(refusal) => (StatusCode::BAD_REQUEST, refusal.code()),
@@ -127,12 +131,12 @@ impl Trouble {
     #[must_use]
     pub fn as_comfyui(&self) -> Value {
         let (_, code) = self.status_and_code();
-        let (kind, node_errors) = match self {
-            Self::Workflow(refusal) => (refusal.code(), refusal.node_errors()),
-            _ => (code, json!({})),
+        let (details, extra_info, node_errors) = match self {
+            Self::Workflow(refusal) => (refusal.details(), refusal.extra_info(), refusal.node_errors()),
+            _ => (String::new(), json!({}), json!({})),
         };
         json!({
-            "error": {"type": kind, "message": self.to_string(), "details": "", "extra_info": {}},
+            "error": {"type": code, "message": self.to_string(), "details": details, "extra_info": extra_info},
             "node_errors": node_errors,
         })
     }

@@ -1,13 +1,15 @@
 //! What the frontend asks about the server: features, users, devices, and lists that are empty in a light seat.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
+use queue_protocol::api::Worker;
 use queue_protocol::limits;
 use serde_json::{Value, json};
 
+use super::input::Named;
 use crate::files::Files;
 use crate::identity::Caller;
 use crate::problem::SeatTrouble;
@@ -58,31 +60,27 @@ pub(super) async fn refuse_free() -> Response {
     (StatusCode::FORBIDDEN, Json(error)).into_response()
 }
 
-/// The pool of workers in ComfyUI's words.
+/// The pool of workers in ComfyUI's words: each that is here is a device. What only one machine has is left empty.
 pub(super) async fn system_stats(State(broker): State<Broker>) -> Result<Json<Value>, SeatTrouble> {
-    let workers = broker.workers().await?;
-    let number = |fields: &std::collections::HashMap<String, String>, name: &str| {
-        fields.get(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default()
-    };
-    let version = workers.first().and_then(|(_, fields)| fields.get("comfyui_version")).cloned();
-    let devices: Vec<_> = workers
-        .iter()
-        .enumerate()
-        .map(|(index, (name, fields))| {
-            let (total, free) = (number(fields, "vram_total"), number(fields, "vram_free"));
-            let gpu = fields.get("gpu").map_or("", String::as_str);
-            json!({
-                "name": format!("{name}: {gpu}"), "type": "cuda", "index": index, "vram_total": total,
-                "vram_free": free, "torch_vram_total": total, "torch_vram_free": free,
-            })
+    let mut workers = broker.worker_list().await?;
+    workers.retain(|worker| worker.active);
+    workers.sort_by(|one, other| one.name.cmp(&other.name));
+    let device = |(index, worker): (usize, &Worker)| {
+        let (total, free) = (worker.vram_total, worker.vram_free);
+        json!({
+            "name": format!("{}: {}", worker.name, worker.gpu), "type": "cuda", "index": index,
+            "vram_total": total, "vram_free": free, "torch_vram_total": total, "torch_vram_free": free,
         })
-        .collect();
+    };
+    let version = workers.first().map_or("", |worker| &worker.comfyui_version);
     Ok(Json(json!({
         "system": {
-            "os": "linux", "ram_total": 0, "ram_free": 0, "comfyui_version": version.unwrap_or_default(),
-            "python_version": "", "pytorch_version": "", "embedded_python": false, "argv": ["atelier"],
+            "os": "linux", "ram_total": 0, "ram_free": 0, "comfyui_version": version,
+            "required_frontend_version": "", "installed_templates_version": "",
+            "required_templates_version": "", "comfy_package_versions": [], "python_version": "",
+            "pytorch_version": "", "embedded_python": false, "deploy_environment": "atelier", "argv": ["atelier"],
         },
-        "devices": devices,
+        "devices": workers.iter().enumerate().map(device).collect::<Vec<_>>(),
     })))
 }
 
@@ -90,7 +88,7 @@ pub(super) async fn system_stats(State(broker): State<Broker>) -> Result<Json<Va
 pub(super) async fn files(
     State(files): State<Files>,
     caller: Caller,
-    Path(kind): Path<String>,
+    Named(kind): Named,
 ) -> Result<Response, SeatTrouble> {
     if !matches!(kind.as_str(), "input" | "output" | "temp") {
         let error = json!({"error": "Invalid directory type"});

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_protocol::{JobId, JobState};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::input::{Asked, Named, Sent};
 use super::queue::{Change, RECENT};
 use super::stored_body::{Item, Reader};
 use crate::identity::Caller;
@@ -18,8 +19,19 @@ use crate::workflow::submit::Door;
 
 #[derive(Deserialize)]
 pub(super) struct Page {
-    max_items: Option<usize>,
-    offset: Option<usize>,
+    max_items: Option<i64>,
+    offset: Option<i64>,
+}
+
+impl Page {
+    /// How many of `total` entries to leave out, and how many to show at most, as ComfyUI counts: `max_items` without
+    /// an `offset` means the newest, and so does a negative offset.
+    fn window(&self, total: usize) -> (usize, usize) {
+        let number = |asked: i64| usize::try_from(asked).ok();
+        let most = self.max_items.map_or(total, |most| number(most).unwrap_or(0));
+        let newest = if self.max_items.is_some() { total.saturating_sub(most) } else { 0 };
+        (self.offset.and_then(number).unwrap_or(newest), most)
+    }
 }
 
 /// Ended jobs that began; ComfyUI keeps no trace of one that was cancelled while it waited.
@@ -27,17 +39,16 @@ pub(super) fn belongs(job: &StoredJob) -> bool {
     job.state.is_end() && (job.state != JobState::Cancelled || job.started_at.is_some())
 }
 
-/// Oldest first; `max_items` without `offset` means the newest.
+/// Oldest first.
 pub(super) async fn list(
     State(door): State<Door>,
     caller: Caller,
-    Query(page): Query<Page>,
+    Asked(page): Asked<Page>,
 ) -> Result<Json<Entries>, SeatTrouble> {
     let mut jobs = door.broker.jobs_of(&caller.name, RECENT).await?;
     jobs.retain(belongs);
     jobs.reverse();
-    let most = page.max_items.unwrap_or(jobs.len());
-    let skip = page.offset.unwrap_or(jobs.len().saturating_sub(most));
+    let (skip, most) = page.window(jobs.len());
     let mut reader = Reader::new(&door).await?;
     let mut entries = BTreeMap::new();
     let mut order = Vec::new();
@@ -51,7 +62,7 @@ pub(super) async fn list(
 pub(super) async fn one(
     State(door): State<Door>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Entries>, SeatTrouble> {
     let mut found = Entries { order: Vec::new(), entries: BTreeMap::new() };
     let Ok(id) = id.parse::<JobId>() else { return Ok(Json(found)) };
@@ -118,13 +129,13 @@ async fn entry(door: &Door, reader: &mut Reader<'_>, job: &StoredJob) -> Result<
 pub(super) async fn change(
     State(broker): State<Broker>,
     caller: Caller,
-    Json(change): Json<Change>,
+    Sent(change): Sent<Change>,
 ) -> Result<(), SeatTrouble> {
     let jobs = broker.jobs_of(&caller.name, RECENT).await?;
     let ids: Vec<_> = jobs
         .iter()
         .filter(|job| job.state.is_end())
-        .filter(|job| change.clear || change.delete.contains(&job.id.to_string()))
+        .filter(|job| change.names(job.id))
         .map(|job| job.id)
         .collect();
     broker.hide(&caller.name, &ids).await?;

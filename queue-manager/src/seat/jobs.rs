@@ -1,10 +1,13 @@
 //! `api/jobs`: one's own jobs as the newer frontends list them. The frontend checks every field, and one wrong field
 //! empties its whole list.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
@@ -12,29 +15,18 @@ use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::cancel::Cancelled;
 use queue_protocol::link::JobResult;
 use queue_protocol::{JobId, JobState};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::history;
-use super::queue::RECENT;
+use super::input::{Asked, Named};
+use super::job_filter;
+use super::queue::{RECENT, outstanding};
 use super::stored_body::Reader;
+use crate::api::submit::within_limit;
 use crate::api::view::references;
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
-
-const STATUSES: [&str; 5] = ["pending", "in_progress", "completed", "failed", "cancelled"];
-
-#[derive(Deserialize)]
-pub(super) struct Filter {
-    status: Option<String>,
-    workflow_id: Option<String>,
-    sort_by: Option<String>,
-    sort_order: Option<String>,
-    limit: Option<usize>,
-    #[serde(default)]
-    offset: usize,
-}
 
 const fn status(state: JobState) -> &'static str {
     match state {
@@ -50,48 +42,26 @@ fn bad(error: &str) -> Response {
 pub(super) async fn list(
     State(broker): State<Broker>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Asked(asked): Asked<job_filter::Asked>,
 ) -> Result<Response, SeatTrouble> {
-    let wanted: Vec<&str> =
-        filter.status.as_deref().map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default();
-    if let Some(unknown) = wanted.iter().find(|word| !STATUSES.contains(word)) {
-        return Ok(bad(&format!(
-            "Invalid status value(s): {unknown}. Valid values: {}",
-            STATUSES.join(", ")
-        )));
-    }
+    let filter = match asked.read() {
+        Ok(filter) => filter,
+        Err(error) => return Ok(bad(&error)),
+    };
     let mut jobs = broker.jobs_of(&caller.name, RECENT).await?;
-    jobs.retain(|job| {
-        (!job.state.is_end() || history::belongs(job))
-            && (wanted.is_empty() || wanted.contains(&status(job.state)))
-            && (filter.workflow_id.is_none() || filter.workflow_id == job.workflow)
-    });
-    sort(&mut jobs, &filter);
+    jobs.retain(|job| (!job.state.is_end() || history::belongs(job)) && filter.shows(job, status(job.state)));
+    filter.sort(&mut jobs);
     let total = jobs.len();
     let page: Vec<_> = jobs.into_iter().skip(filter.offset).take(filter.limit.unwrap_or(total)).collect();
-    let shown = page.len();
-    let mut list = Vec::with_capacity(shown);
+    let mut list = Vec::with_capacity(page.len());
     for job in &page {
         let result = if job.state.is_end() { broker.result(job.id).await? } else { None };
         list.push(Value::from(shape(job, result.as_ref())));
     }
-    let pagination = json!({
-        "offset": filter.offset, "limit": filter.limit, "total": total, "has_more": filter.offset + shown < total,
-    });
+    let more = filter.offset.saturating_add(page.len()) < total;
+    let pagination =
+        json!({"offset": filter.offset, "limit": filter.limit, "total": total, "has_more": more});
     Ok(Json(json!({"jobs": list, "pagination": pagination})).into_response())
-}
-
-fn sort(jobs: &mut [StoredJob], filter: &Filter) {
-    let took =
-        |job: &StoredJob| job.ended_at.zip(job.started_at).map(|(end, start)| end.saturating_sub(start));
-    if filter.sort_by.as_deref() == Some("execution_duration") {
-        jobs.sort_by_key(|job| std::cmp::Reverse(took(job)));
-    } else {
-        jobs.sort_by_key(|job| std::cmp::Reverse((job.submitted_at, job.seq)));
-    }
-    if filter.sort_order.as_deref() == Some("asc") {
-        jobs.reverse();
-    }
 }
 
 fn shape(job: &StoredJob, result: Option<&JobResult>) -> Map<String, Value> {
@@ -139,7 +109,7 @@ fn shape(job: &StoredJob, result: Option<&JobResult>) -> Map<String, Value> {
 pub(super) async fn one(
     State(door): State<Door>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, SeatTrouble> {
     let found = match id.parse::<JobId>() {
         Ok(id) => door.broker.job(id).await?.filter(|job| job.participant == caller.name),
@@ -167,7 +137,7 @@ async fn stop(broker: &Broker, caller: &Caller, id: JobId) -> Result<bool, Troub
 pub(super) async fn cancel(
     State(broker): State<Broker>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Value>, SeatTrouble> {
     let stopped = match id.parse() {
         Ok(id) => stop(&broker, &caller, id).await?,
@@ -176,24 +146,31 @@ pub(super) async fn cancel(
     Ok(Json(json!({"cancelled": stopped})))
 }
 
-#[derive(Deserialize)]
-pub(super) struct Many {
-    job_ids: Vec<String>,
-}
-
+/// Stops each of one's own that is named; ids of others and of ended ones do nothing.
 pub(super) async fn cancel_many(
     State(broker): State<Broker>,
     caller: Caller,
-    Json(many): Json<Many>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, SeatTrouble> {
-    let (good, bad): (Vec<_>, Vec<_>) = many.job_ids.iter().partition(|id| id.parse::<JobId>().is_ok());
-    if !bad.is_empty() {
-        let error = json!({"error": "Invalid job ids", "invalid_ids": bad});
+    let Ok(body) = serde_json::from_slice::<Value>(&within_limit(body)?) else {
+        return Ok(bad("Request body must be valid JSON"));
+    };
+    let Some(ids) = body["job_ids"].as_array() else {
+        return Ok(bad("job_ids must be a list"));
+    };
+    let text = |id: &Value| id.as_str().map_or_else(|| id.to_string(), ToOwned::to_owned);
+    let is_id = |id: &&Value| id.as_str().is_some_and(|id| id.parse::<JobId>().is_ok());
+    let invalid: Vec<_> = ids.iter().filter(|id| !is_id(id)).map(text).collect();
+    if !invalid.is_empty() {
+        let error = json!({"error": "job_ids contains invalid id(s)", "invalid_ids": invalid});
         return Ok((StatusCode::BAD_REQUEST, Json(error)).into_response());
     }
+    let named: HashSet<_> = ids.iter().map(text).collect();
     let mut any = false;
-    for id in good.iter().filter_map(|id| id.parse().ok()) {
-        any |= stop(&broker, &caller, id).await?;
+    for job in outstanding(&broker, &caller.name).await? {
+        if named.contains(&job.id.to_string()) {
+            any |= stop(&broker, &caller, job.id).await?;
+        }
     }
     Ok(Json(json!({"cancelled": any})).into_response())
 }

@@ -4,11 +4,15 @@
 mod descriptions;
 pub mod frontend;
 mod history;
+mod input;
+mod job_filter;
 mod jobs;
 mod nodes;
 mod notices;
+mod picture;
 mod prompt;
 mod queue;
+mod range;
 mod settings;
 mod socket;
 pub(crate) mod stored_body;
@@ -50,6 +54,7 @@ pub(crate) fn router(app: App) -> Router {
         .nest("/api", with_and_without_api.merge(only_api).fallback(async || SeatTrouble(Trouble::NotFound)))
         .merge(bare)
         .fallback(frontend::file)
+        .method_not_allowed_fallback(async || SeatTrouble(Trouble::WrongMethod))
         .with_state(app)
 }
 
@@ -63,8 +68,15 @@ fn execution() -> Router<App> {
         .layer(DefaultBodyLimit::max(limits::BODY))
         .route("/ws", get(socket::open))
         .route("/view", get(view::file))
-        .route("/upload/image", post(upload::image).layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024)))
+        .merge(uploads())
         .route("/free", post(descriptions::refuse_free))
+}
+
+fn uploads() -> Router<App> {
+    Router::new()
+        .route("/upload/image", post(upload::image))
+        .route("/upload/mask", post(upload::mask))
+        .layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024))
 }
 
 fn descriptions() -> Router<App> {

@@ -1,9 +1,10 @@
 //! `object_info`: the workers' node classes, with one's own uploads in place of a worker's input folder.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Map, Value, json};
 
+use super::input::Named;
 use crate::capabilities::Capabilities;
 use crate::files::Files;
 use crate::identity::Caller;
@@ -30,7 +31,7 @@ pub(super) async fn one(
     State(capabilities): State<Capabilities>,
     State(files): State<Files>,
     caller: Caller,
-    Path(class): Path<String>,
+    Named(class): Named,
 ) -> Result<Json<Value>, SeatTrouble> {
     match mine(&capabilities, &files, &caller).await?.remove(&class) {
         Some(about) => Ok(Json(json!({ class: about }))),

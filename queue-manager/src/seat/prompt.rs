@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use queue_protocol::{JobId, Lane};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::submit::within_limit;
 use crate::identity::Caller;
@@ -18,7 +18,7 @@ use crate::workflow::submit::Door;
 pub(super) struct Accepted {
     prompt_id: JobId,
     number: u64,
-    node_errors: Value,
+    node_errors: Map<String, Value>,
 }
 
 pub(super) async fn submit(
@@ -29,5 +29,5 @@ pub(super) async fn submit(
 ) -> Result<Json<Accepted>, SeatTrouble> {
     pace.submit(&caller.name)?;
     let accepted = door.submit(&caller.name, Lane::Normal, &within_limit(body)?).await?;
-    Ok(Json(Accepted { prompt_id: accepted.id, number: accepted.number, node_errors: json!({}) }))
+    Ok(Json(Accepted { prompt_id: accepted.id, number: accepted.number, node_errors: accepted.node_errors }))
 }

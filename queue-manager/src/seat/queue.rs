@@ -11,6 +11,7 @@ use queue_protocol::{AccountName, JobId, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::input::Sent;
 use super::stored_body::{Item, Reader};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
@@ -45,7 +46,10 @@ pub(super) async fn list(State(door): State<Door>, caller: Caller) -> Result<Jso
     Ok(Json(lists))
 }
 
-async fn outstanding(broker: &Broker, participant: &AccountName) -> Result<Vec<StoredJob>, Trouble> {
+pub(super) async fn outstanding(
+    broker: &Broker,
+    participant: &AccountName,
+) -> Result<Vec<StoredJob>, Trouble> {
     let mut jobs = broker.jobs_of(participant, RECENT).await?;
     jobs.retain(|job| !job.state.is_end());
     jobs.sort_by_key(|job| job.seq);
@@ -56,32 +60,31 @@ async fn outstanding(broker: &Broker, participant: &AccountName) -> Result<Vec<S
 #[derive(Deserialize, Default)]
 pub(super) struct Change {
     #[serde(default)]
-    pub(super) clear: bool,
+    clear: bool,
+    /// Ids; whatever else is in the list names nothing.
     #[serde(default)]
-    pub(super) delete: Vec<String>,
+    delete: Vec<Value>,
+}
+
+impl Change {
+    /// Whether it is about this job.
+    pub(super) fn names(&self, id: JobId) -> bool {
+        self.clear || self.delete.iter().any(|named| *named == id.to_string())
+    }
 }
 
 /// Takes waiting jobs out. Unknown and foreign ids are passed over, as ComfyUI does; a running one goes on.
 pub(super) async fn change(
     State(broker): State<Broker>,
     caller: Caller,
-    Json(change): Json<Change>,
+    Sent(change): Sent<Change>,
 ) -> Result<(), SeatTrouble> {
-    let mut ids: Vec<JobId> = change.delete.iter().filter_map(|id| id.parse().ok()).collect();
-    if change.clear {
-        ids.extend(outstanding(&broker, &caller.name).await?.iter().map(|job| job.id));
-    }
-    for id in ids {
-        if broker.job(id).await?.is_some_and(|job| job.state == JobState::Pending) {
-            broker.cancel(id, Some(&caller.name), Duration::ZERO).await?;
+    for job in outstanding(&broker, &caller.name).await? {
+        if job.state == JobState::Pending && change.names(job.id) {
+            broker.cancel(job.id, Some(&caller.name), Duration::ZERO).await?;
         }
     }
     Ok(())
-}
-
-#[derive(Deserialize, Default)]
-struct Interrupt {
-    prompt_id: Option<String>,
 }
 
 /// Stops one's own running job: the one named, or whichever runs. Never anybody else's.
@@ -90,9 +93,10 @@ pub(super) async fn interrupt(
     caller: Caller,
     body: Bytes,
 ) -> Result<(), SeatTrouble> {
-    let interrupt: Interrupt = serde_json::from_slice(&body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let whichever = body["prompt_id"].is_null() || body["prompt_id"] == "";
     for job in outstanding(&broker, &caller.name).await? {
-        let named = interrupt.prompt_id.as_ref().is_none_or(|id| *id == job.id.to_string());
+        let named = whichever || body["prompt_id"] == job.id.to_string();
         if named && job.state == JobState::Running {
             broker.cancel(job.id, Some(&caller.name), Duration::ZERO).await?;
         }

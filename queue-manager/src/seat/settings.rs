@@ -1,11 +1,12 @@
 //! `settings`: one's own, over the workshop's defaults.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use queue_protocol::AccountName;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use super::input::{Named, Sent};
 use crate::files::{Files, StorePath};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
@@ -60,7 +61,7 @@ pub(super) async fn all(
 pub(super) async fn merge(
     State(files): State<Files>,
     caller: Caller,
-    Json(more): Json<Map<String, Value>>,
+    Sent(more): Sent<Map<String, Value>>,
 ) -> Result<(), SeatTrouble> {
     Ok(add(&files, &caller.name, more).await?)
 }
@@ -68,7 +69,7 @@ pub(super) async fn merge(
 pub(super) async fn one(
     State(files): State<Files>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Value>, SeatTrouble> {
     Ok(Json(effective(&files, &caller.name).await?.remove(&id).unwrap_or_default()))
 }
@@ -76,8 +77,8 @@ pub(super) async fn one(
 pub(super) async fn set(
     State(files): State<Files>,
     caller: Caller,
-    Path(id): Path<String>,
-    Json(value): Json<Value>,
+    Named(id): Named,
+    Sent(value): Sent<Value>,
 ) -> Result<(), SeatTrouble> {
     Ok(add(&files, &caller.name, Map::from_iter([(id, value)])).await?)
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use queue_broker::Broker;
 use queue_broker::frames::{ExecutionFrame, Payload};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::descriptions::feature_flags;
+use super::input::Asked;
 use super::notices;
 use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
@@ -32,7 +33,7 @@ pub(super) async fn open(
     State(hub): State<Hub>,
     State(shutdown): State<CancellationToken>,
     caller: Caller,
-    Query(connect): Query<Connect>,
+    Asked(connect): Asked<Connect>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let known = connect.client_id.and_then(|text| text.parse().ok());

@@ -3,7 +3,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
@@ -11,6 +12,8 @@ use queue_protocol::AccountName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::input::Asked;
+use crate::api::submit::within_limit;
 use crate::files::{Entry, Files, StorePath};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
@@ -52,7 +55,7 @@ fn about(path: &str, entry: &Entry) -> Value {
 pub(super) async fn list(
     State(files): State<Files>,
     caller: Caller,
-    Query(listing): Query<Listing>,
+    Asked(listing): Asked<Listing>,
 ) -> Result<Response, SeatTrouble> {
     let Some(dir) = listing.dir.filter(|dir| !dir.is_empty()) else {
         return Ok((StatusCode::BAD_REQUEST, "Directory not provided").into_response());
@@ -77,7 +80,7 @@ pub(super) struct ListingV2 {
 pub(super) async fn list_v2(
     State(files): State<Files>,
     caller: Caller,
-    Query(listing): Query<ListingV2>,
+    Asked(listing): Asked<ListingV2>,
 ) -> Result<Json<Value>, SeatTrouble> {
     let folder = listing.path.trim_matches('/');
     let entries = files.list(&path(&caller.name, folder)?, true).unwrap_or_default();
@@ -112,8 +115,8 @@ pub(super) async fn file(
     caller: Caller,
     method: Method,
     uri: Uri,
-    Query(saving): Query<Saving>,
-    body: Bytes,
+    Asked(saving): Asked<Saving>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, SeatTrouble> {
     let raw = uri.path().split_once("/userdata/").map_or("", |(_, rest)| rest);
     let (source, target) = match raw.split_once("/move/") {
@@ -129,7 +132,7 @@ pub(super) async fn file(
         }
         (Method::POST, None) => {
             free(&files, &at, &saving)?;
-            files.write(&at, body.to_vec()).await?;
+            files.write(&at, within_limit(body)?.to_vec()).await?;
             saved(&files, &at, &source, &saving)
         }
         (Method::POST, Some(target)) => {

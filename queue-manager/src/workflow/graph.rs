@@ -24,6 +24,9 @@ pub struct Node<'a> {
     /// Input name → value as text.
     #[serde(borrow, default)]
     pub inputs: BTreeMap<String, &'a RawValue>,
+    /// What the editor remembers of it.
+    #[serde(borrow, rename = "_meta", default)]
+    meta: Option<&'a RawValue>,
 }
 
 impl<'a> Graph<'a> {
@@ -42,25 +45,22 @@ impl<'a> Graph<'a> {
         }
         let mut nodes = BTreeMap::new();
         for (id, part) in parts {
-            let node: Node<'a> =
-                serde_json::from_str(part.get()).map_err(|_| Refusal::NoClass { node: id.clone() })?;
+            let no_class = |title| Refusal::NoClass { node: id.clone(), title };
+            let node: Node<'a> = serde_json::from_str(part.get()).map_err(|_| no_class(None))?;
             if node.class_type.is_none() {
-                return Err(Refusal::NoClass { node: id });
+                return Err(no_class(node.title()));
             }
             nodes.insert(id, node);
         }
-        let graph = Self { nodes };
-        if graph.nodes.is_empty() {
+        if nodes.is_empty() {
             return Err(Refusal::NoOutputs);
         }
-        match graph.broken_link() {
-            Some(refusal) => Err(refusal),
-            None => Ok(graph),
-        }
+        Ok(Self { nodes })
     }
 
     /// A link, `["node", slot]`, to a node that is not there. The editor never makes one.
-    fn broken_link(&self) -> Option<Refusal> {
+    #[must_use]
+    pub fn broken_link(&self) -> Option<Refusal> {
         self.nodes.iter().find_map(|(id, node)| {
             node.inputs.iter().find_map(|(input, value)| {
                 let (target, _): (String, u64) = serde_json::from_str(value.get()).ok()?;
@@ -87,5 +87,15 @@ impl Node<'_> {
     #[must_use]
     pub fn class(&self) -> &str {
         self.class_type.as_deref().unwrap_or_default()
+    }
+
+    /// The title it has in the editor.
+    #[must_use]
+    pub fn title(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Meta {
+            title: String,
+        }
+        Some(serde_json::from_str::<Meta>(self.meta?.get()).ok()?.title)
     }
 }

@@ -6,6 +6,7 @@ pub mod needs;
 pub mod refusal;
 pub mod request;
 pub mod submit;
+pub(crate) mod validation;
 
 pub use graph::Graph;
 pub use refusal::Refusal;

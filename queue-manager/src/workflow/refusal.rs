@@ -1,6 +1,6 @@
 //! Why a workflow is not accepted, in ComfyUI's words where it has them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 /// Nothing was stored.
@@ -10,7 +10,7 @@ pub enum Refusal {
     #[error("No prompt provided")]
     NoPrompt,
     /// The id is no canonical UUID.
-    #[error("prompt_id must be a canonical lower-case hyphenated UUID")]
+    #[error("prompt_id must be a valid UUID")]
     InvalidId,
     /// The frontend's own file format instead of the API format.
     #[error(
@@ -19,42 +19,31 @@ pub enum Refusal {
     )]
     UiFormat,
     /// A node that is none.
-    #[error("Node '{node}' has no class_type. The workflow may be corrupted or in another format.")]
+    #[error("Node '{}' has no class_type. The workflow may be corrupted or in another format.",
+        title.clone().unwrap_or_else(|| format!("ID #{node}")))]
     NoClass {
         /// Its id.
         node: String,
+        /// Its title in the editor.
+        title: Option<String>,
     },
     /// A class that no worker seen has.
-    #[error("Node '{class}' not found. No GPU of this workshop has it.")]
+    #[error("Node '{}' not found. No GPU of this workshop has it.", title.as_ref().unwrap_or(class))]
     UnknownClass {
         /// The node.
         node: String,
         /// Its class.
         class: String,
+        /// Its title in the editor.
+        title: Option<String>,
     },
-    /// A model that no worker seen has.
+    /// No output node can run.
     #[error("Prompt outputs failed validation")]
-    UnknownModel {
-        /// The node.
-        node: String,
-        /// Its class.
-        class: String,
-        /// The input.
-        input: String,
-        /// The model's name.
-        model: String,
-    },
-    /// A file that the participant did not upload.
-    #[error("Prompt outputs failed validation")]
-    UnknownFile {
-        /// The node.
-        node: String,
-        /// Its class.
-        class: String,
-        /// The input.
-        input: String,
-        /// The file's name.
-        name: String,
+    Invalid {
+        /// Why, in ComfyUI's form.
+        node_errors: Map<String, Value>,
+        /// What is wrong with output nodes themselves.
+        details: String,
     },
     /// A link to a node that is not in the graph.
     #[error("Input '{input}' of node '{node}' is linked to node '{target}', which is not in the workflow.")]
@@ -91,9 +80,7 @@ impl Refusal {
             Self::InvalidId => "invalid_prompt_id",
             Self::UiFormat => "workflow_format_ui",
             Self::NoClass { .. } | Self::UnknownClass { .. } => "missing_node_type",
-            Self::UnknownModel { .. } | Self::UnknownFile { .. } | Self::BrokenLink { .. } => {
-                "prompt_outputs_failed_validation"
-            }
+            Self::Invalid { .. } | Self::BrokenLink { .. } => "prompt_outputs_failed_validation",
             Self::TooManyInputs => "too_many_inputs",
             Self::NoOutputs => "prompt_no_outputs",
             Self::TooManyNodes(_) => "too_many_nodes",
@@ -101,40 +88,51 @@ impl Refusal {
         }
     }
 
+    /// ComfyUI's `error.details`.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match self {
+            Self::NoPrompt => self.to_string(),
+            Self::InvalidId => {
+                "prompt_id must be a UUID string in canonical lowercase hyphenated form; omit it to \
+                                let the server generate one"
+                    .to_owned()
+            }
+            Self::NoClass { node, .. } | Self::UnknownClass { node, .. } => format!("Node ID '#{node}'"),
+            Self::Invalid { details, .. } => details.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// ComfyUI's `error.extra_info`.
+    #[must_use]
+    pub fn extra_info(&self) -> Value {
+        let about = |node: &str, class: Option<&str>, title: Option<&str>| json!({"node_id": node, "class_type": class, "node_title": title});
+        match self {
+            Self::NoClass { node, title } => about(node, None, title.as_deref()),
+            Self::UnknownClass { node, class, title } => {
+                about(node, Some(class), Some(title.as_ref().unwrap_or(class)))
+            }
+            _ => json!({}),
+        }
+    }
+
     /// ComfyUI's `node_errors`, which frame the node in the editor.
     #[must_use]
     pub fn node_errors(&self) -> Value {
-        let (node, class, input, value, kind, details) = match self {
-            Self::UnknownModel { node, class, input, model } => {
-                let details = format!("{input}: '{model}' is on no GPU of this workshop");
-                (node, class, input, model, ("value_not_in_list", "Value not in list"), details)
-            }
-            Self::UnknownFile { node, class, input, name } => {
-                let details = format!("{input} - '{name}' is none of your uploads");
-                (
-                    node,
-                    class,
-                    input,
-                    name,
-                    ("custom_validation_failed", "Custom validation failed for node"),
-                    details,
-                )
-            }
-            Self::BrokenLink { node, class, input, target } => {
-                let details = format!("{input} is linked to node '{target}', which is not in the workflow");
-                (node, class, input, target, ("bad_linked_input", "Bad linked input"), details)
-            }
-            _ => return json!({}),
-        };
-        json!({ node: {
-            "class_type": class,
-            "dependent_outputs": [],
-            "errors": [{
-                "type": kind.0,
-                "message": kind.1,
-                "details": details,
-                "extra_info": {"input_name": input, "received_value": value},
-            }],
-        }})
+        match self {
+            Self::Invalid { node_errors, .. } => Value::Object(node_errors.clone()),
+            Self::BrokenLink { node, class, input, target } => json!({ node: {
+                "class_type": class,
+                "dependent_outputs": [],
+                "errors": [{
+                    "type": "bad_linked_input",
+                    "message": "Bad linked input",
+                    "details": format!("{input} is linked to node '{target}', which is not in the workflow"),
+                    "extra_info": {"input_name": input, "received_value": target},
+                }],
+            }}),
+            _ => json!({}),
+        }
     }
 }

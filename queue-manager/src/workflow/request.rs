@@ -23,6 +23,8 @@ pub struct PromptRequest<'a> {
     pub front: bool,
     /// The workflow's own id.
     pub workflow: Option<String>,
+    /// The output nodes to run; `None` for all.
+    pub targets: Option<Vec<String>>,
     /// The graph.
     pub graph: Graph<'a>,
 }
@@ -35,6 +37,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     prompt_id: Option<&'a RawValue>,
     front: Option<bool>,
+    #[serde(borrow)]
+    partial_execution_targets: Option<&'a RawValue>,
     #[serde(borrow)]
     extra_data: Option<&'a RawValue>,
 }
@@ -81,6 +85,8 @@ impl<'a> PromptRequest<'a> {
             client: fields.client_id.and_then(|text| text.parse().ok()),
             front: fields.front.unwrap_or_default(),
             workflow,
+            // Whatever else ComfyUI makes of it, it is no list of nodes to check by.
+            targets: fields.partial_execution_targets.and_then(|text| serde_json::from_str(text.get()).ok()),
             graph: Graph::read(prompt).map_err(Trouble::Workflow)?,
         })
     }
@@ -142,7 +148,8 @@ mod tests {
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":null,"front":null}"#), "accepted");
         let link =
             |to: &str| format!(r#"{{"prompt":{{"1":{{"class_type":"A","inputs":{{"a":["{to}",0]}}}}}}}}"#);
-        assert_eq!(code(&link("2")), "prompt_outputs_failed_validation");
-        assert_eq!(code(&link("1")), "accepted");
+        let graph = |body: &str| PromptRequest::read(body.as_bytes()).unwrap().graph.broken_link();
+        assert_eq!(graph(&link("2")).unwrap().code(), "prompt_outputs_failed_validation");
+        assert_eq!(graph(&link("1")), None);
     }
 }

@@ -4,6 +4,7 @@ use queue_broker::Broker;
 use queue_broker::transitions::submit::{Body, Full, Submission, Submitted};
 use queue_protocol::link::BoundInput;
 use queue_protocol::{AccountName, FileHash, JobId, Lane, limits};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::needs::Requirements;
@@ -15,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::problem::Trouble;
 
 /// A job that is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The job.
     pub id: JobId,
@@ -23,6 +24,8 @@ pub struct Accepted {
     pub number: u64,
     /// Whether this very job was submitted before.
     pub repeated: bool,
+    /// Why some of its outputs will not run: ComfyUI's `node_errors`.
+    pub node_errors: Map<String, Value>,
 }
 
 /// What a submit needs.
@@ -63,7 +66,8 @@ impl Door {
         let body = checked(body)?;
         let request = PromptRequest::read(&body)?;
         let known = self.capabilities.known().await?;
-        known.check(&request.graph).map_err(Trouble::Workflow)?;
+        let node_errors =
+            known.check(&request.graph, request.targets.as_deref()).map_err(Trouble::Workflow)?;
         let inputs = self.bind_inputs(participant, &request, &known).await?;
         let needs = Requirements::of(&request.graph, &known).named()?;
         let body_hash: FileHash = hex::encode(Sha256::digest(&body)).parse()?;
@@ -92,7 +96,7 @@ impl Door {
                 tracing::warn!(job.id = %request.id, %error, "cannot tell yet who can run a job");
             }
         }
-        answer(request.id, submitted)
+        answer(request.id, submitted, node_errors)
     }
 
     /// Binds each name of an uploaded file to the content it has now. A name that is none of the participant's own
@@ -113,9 +117,7 @@ impl Door {
             let own =
                 if takes_upload { self.files.input(participant, name).await.ok().flatten() } else { None };
             let Some(file) = own else {
-                let (node, class) = (id.to_owned(), node.class().to_owned());
-                let refusal = Refusal::UnknownFile { node, class, input: input.to_owned(), name: text };
-                return Err(Trouble::Workflow(refusal));
+                return Err(Trouble::Workflow(known.not_uploaded(&request.graph, id, input, &text)));
             };
             bound.push(BoundInput {
                 node: id.to_owned(),
@@ -134,10 +136,10 @@ fn names_a_workers_folder(text: &str) -> bool {
     text.ends_with(" [output]") || text.ends_with(" [temp]") || text.starts_with("atelier/")
 }
 
-fn answer(id: JobId, submitted: Submitted) -> Result<Accepted, Trouble> {
+fn answer(id: JobId, submitted: Submitted, node_errors: Map<String, Value>) -> Result<Accepted, Trouble> {
     match submitted {
-        Submitted::Accepted { number, .. } => Ok(Accepted { id, number, repeated: false }),
-        Submitted::Repeated(_) => Ok(Accepted { id, number: 0, repeated: true }),
+        Submitted::Accepted { number, .. } => Ok(Accepted { id, number, repeated: false, node_errors }),
+        Submitted::Repeated(_) => Ok(Accepted { id, number: 0, repeated: true, node_errors }),
         Submitted::Conflict => Err(Trouble::IdTaken),
         Submitted::Full(full) => Err(no_room(full)),
     }
