@@ -41,7 +41,7 @@ pub async fn print(size: Size) {
             let names = names
                 .iter()
                 .map(|(name, times)| format!("{name} {:.1}", f64::from(*times) / f64::from(ROUNDS)));
-            let most: Vec<_> = names.take(7).collect();
+            let most: Vec<_> = names.take(8).collect();
             println!(
                 "{:12}{:22} round trips {sent:.1}, commands {inside:5.1}: {}",
                 mode.word(),
@@ -75,14 +75,15 @@ async fn count(room: &mut Room, bodies: &[Vec<u8>]) -> Vec<(Call, Counted)> {
             let line = tokio::time::timeout(Duration::from_secs(10), lines.next()).await.unwrap().unwrap();
             let (source, command) = line.split_once("] \"").unwrap();
             let name = command.split('"').next().unwrap().to_lowercase();
+            let of_a_script = source.ends_with("lua");
             match name.as_str() {
                 "echo" => break,
-                "info" => infos += 1,
+                "info" if !of_a_script => infos += 1,
                 // Between two calls: the cancel that keeps the queue as long as it was.
                 _ if infos % 2 == 0 => {}
                 _ => {
                     let counted = counts.entry(order[infos / 2] as usize).or_default();
-                    if source.ends_with("lua") {
+                    if of_a_script {
                         *counted.inside.entry(name).or_default() += 1;
                     } else {
                         counted.sent += 1;

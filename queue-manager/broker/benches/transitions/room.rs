@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use queue_broker::Broker;
 use queue_broker::transitions::attend::Arrival;
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
+use queue_broker::{Broker, BrokerError};
 use queue_protocol::link::{HeldLease, JobResult};
 use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, Mode, WorkerName};
 use redis::aio::ConnectionManager;
@@ -44,6 +44,13 @@ fn needs(class: usize) -> Needs {
         r#"{{"nodes":["CheckpointLoaderSimple","KSampler","Node{class}"],"models":["model.safetensors"]}}"#
     );
     Needs { id: format!("{class:016x}").parse().unwrap(), json }
+}
+
+/// Says it again for as long as the store has no answer in time: what concerns everybody can take longer than that.
+pub async fn insist(order: impl AsyncFn() -> Result<(), BrokerError>) {
+    while let Err(error) = order().await {
+        assert!(matches!(error, BrokerError::Unavailable(_)), "{error}");
+    }
 }
 
 fn result() -> JobResult {
@@ -131,7 +138,7 @@ impl Room {
     }
 
     pub async fn set_mode(&self, mode: Mode) {
-        self.broker.configure(None, &[("mode", mode.word())]).await.unwrap();
+        insist(async || self.broker.configure(None, &[("mode", mode.word())]).await.map(drop)).await;
     }
 
     /// Every worker gets a job, so that one can be ended in each round.

@@ -7,7 +7,7 @@ use queue_broker::transitions::attend::Arrival;
 use queue_protocol::{LinkId, Mode};
 
 use crate::Size;
-use crate::room::Room;
+use crate::room::{Room, insist, kind};
 
 pub async fn print(size: Size) {
     println!("\nWhat concerns everybody, {} jobs waiting", size.sample);
@@ -21,16 +21,17 @@ pub async fn print(size: Size) {
             said.push(format!("to {} {:.1} ms", mode.word(), started.elapsed().as_secs_f64() * 1e3));
         }
         let started = Instant::now();
-        room.broker.configure(None, &[("running_per_participant", "2")]).await.unwrap();
+        let cap = [("running_per_participant", "2")];
+        insist(async || room.broker.configure(None, &cap).await.map(drop)).await;
         said.push(format!("another cap {:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         let started = Instant::now();
-        let fields = [("object_info", crate::room::kind().to_string())];
+        let fields = [("object_info", kind().to_string())];
         let (another, link) = ("another".parse().unwrap(), LinkId::random());
         room.broker.attend(&another, link, Arrival::Open, &fields).await.unwrap();
         said.push(format!("a worker comes {:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         let id = room.one_more().await;
         let started = Instant::now();
-        room.broker.positions(&[id]).await.unwrap();
+        insist(async || room.broker.positions(&[id]).await.map(drop)).await;
         said.push(format!("position of the last job {:.1} ms", started.elapsed().as_secs_f64() * 1e3));
         println!("{people} participants: {}", said.join(", "));
     }

@@ -93,6 +93,10 @@ async fn one_command_starts_a_workshop_and_another_leaves_nothing_behind() {
     let id = person.submit(&graphs::white_picture()).await.unwrap();
     person.wait_for(&id, "completed").await.unwrap();
     assert!(copy.script("status.sh", &[]).await.status.success());
+    let mut rehearsal = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+    rehearsal.args(["--people", "2", "--jobs", "1", "--data"]).arg(copy.folder.path().join("data"));
+    let rehearsal = rehearsal.output().await.unwrap();
+    assert!(rehearsal.status.success(), "{}", String::from_utf8_lossy(&rehearsal.stdout));
 
     // Again: what runs goes on, and the passwords are the same.
     assert!(copy.script("start.sh", &["--participants", "2"]).await.status.success());
