@@ -9,7 +9,7 @@ use queue_protocol::{JobState, Workshop};
 
 use crate::listening::listening;
 use crate::redis_server::cluster::Cluster;
-use crate::redis_server::{fresh_name, open};
+use crate::redis_server::{fresh_name, open, written};
 use crate::workshop::{gpu, held, lent, nothing, person, submit};
 
 fn name_on(cluster: &mut Cluster, node: usize) -> Workshop {
@@ -71,6 +71,7 @@ async fn a_node_that_comes_back_has_its_workshop_with_every_job() {
     let broker = open(&cluster.store(), &workshop).await;
     let job = submit(&broker, &person("ada")).await;
     let before = broker.feed_position(None).await.unwrap();
+    written(&mut cluster.nodes[2].connection().unwrap());
     cluster.nodes[2].kill();
     let away = broker.ping().await;
     assert!(matches!(away, Err(BrokerError::Unavailable(_))), "{away:?}");

@@ -10,7 +10,7 @@ use queue_broker::{Broker, BrokerError, Store};
 use queue_protocol::link::HeldLease;
 use queue_protocol::{JobState, WorkerName};
 
-use crate::redis_server::{APPENDING, answers, fresh_name, on_a_socket, open, socket};
+use crate::redis_server::{APPENDING, answers, connection, fresh_name, on_a_socket, open, socket, written};
 use crate::workshop::{LEASE, gpu, held, lent, nothing, person, submit};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -84,6 +84,7 @@ async fn a_store_that_was_killed_takes_no_job_from_a_healthy_worker() {
     let server = on_a_socket(folder.path(), &always);
     let broker = open(&Store::Socket(socket(folder.path())), &fresh_name()).await;
     let workers = busy(&broker).await;
+    written(&mut connection(folder.path()));
     drop(server);
     away(&broker, &workers[0]).await;
     let _server = on_a_socket(folder.path(), &APPENDING);

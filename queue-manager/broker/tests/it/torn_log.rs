@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::DirEntry;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use queue_broker::signals::Signal;
@@ -15,7 +16,9 @@ use rand::Rng;
 use tokio::sync::mpsc;
 
 use crate::listening::listening;
-use crate::redis_server::{APPENDING, answers, engine, fresh_name, on_a_socket, open, rewrite_log, socket};
+use crate::redis_server::{
+    APPENDING, answers, connection, engine, fresh_name, on_a_socket, open, rewrite_log, socket, written,
+};
 use crate::workshop::{AT_ONCE, LEASE, Submit, claim, gpu, held, nothing, person, submit};
 
 /// What the world outside has seen: numbers of feeds, and claims with their folders.
@@ -142,9 +145,10 @@ async fn after_a_torn_log_everything_adds_up_and_nothing_is_given_out_twice() {
     let (mut seen, mut logs) = (Seen::default(), Vec::new());
     for _ in 0..2 {
         work(&broker, &people, &workers, &mut seen).await;
+        written(&mut connection(folder.path()));
         logs.push(Log::copy(folder.path()));
         // The next log stands on a base file with what this one says.
-        rewrite_log(folder.path()).await;
+        rewrite_log(folder.path());
     }
     seen.hear_the_rest(&broker, &mut heard).await;
     assert!(seen.claims.len() > 30 && seen.numbers.len() > 300, "a busy room");
@@ -161,6 +165,9 @@ async fn live_on(log: &Log, workshop: &Workshop, seen: &Seen) {
     let folder = tempfile::tempdir().unwrap();
     log.write_torn(folder.path());
     let _server = on_a_socket(folder.path(), &APPENDING);
+    while tokio::net::UnixStream::connect(socket(folder.path())).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let broker = Broker::new(&Store::Socket(socket(folder.path())), workshop).unwrap();
     answers(&broker).await;
     let mut heard = listening(&broker).await;

@@ -119,17 +119,31 @@ pub async fn answers(broker: &Broker) {
 }
 
 /// Lets a server write its log anew, and waits until it is done.
-pub async fn rewrite_log(folder: &Path) {
-    let client = redis::Client::open(redis::ConnectionAddr::Unix(socket(folder))).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    redis::cmd("BGREWRITEAOF").query_async::<()>(&mut connection).await.unwrap();
-    loop {
-        let info: String = redis::cmd("INFO").arg("persistence").query_async(&mut connection).await.unwrap();
-        if info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrite_scheduled:0") {
+pub fn rewrite_log(folder: &Path) {
+    let mut connection = connection(folder);
+    redis::cmd("BGREWRITEAOF").exec(&mut connection).unwrap();
+    wait_for(&mut connection, &["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]);
+}
+
+/// Waits until everything that was answered is in the log: while a flush to the disk takes its time, a server keeps for
+/// up to two seconds to itself what came meanwhile.
+pub fn written(connection: &mut redis::Connection) {
+    wait_for(connection, &["aof_buffer_length:0"]);
+}
+
+fn wait_for(connection: &mut redis::Connection, facts: &[&str]) {
+    for _ in 0..1_500 {
+        let info: String = redis::cmd("INFO").arg("persistence").query(connection).unwrap();
+        if facts.iter().all(|fact| info.lines().any(|line| line == *fact)) {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        std::thread::sleep(Duration::from_millis(20));
     }
+    panic!("a server that does not come to {facts:?} within 30 s");
+}
+
+pub fn connection(folder: &Path) -> redis::Connection {
+    redis::Client::open(redis::ConnectionAddr::Unix(socket(folder))).unwrap().get_connection().unwrap()
 }
 
 impl RedisServer {
