@@ -75,7 +75,8 @@ async fn two_browsers(workshop: &Workshop) -> anyhow::Result<()> {
 
 async fn failures(ada: &Person) -> anyhow::Result<()> {
     let mut refused = graphs::white_picture();
-    refused["1"]["inputs"]["width"] = json!(0);
+    // More digits than the seat reads: only ComfyUI itself refuses it.
+    refused["1"]["inputs"]["width"] = json!(1e30);
     let part = reqwest::multipart::Part::bytes(b"no picture".to_vec()).file_name("corrupt.png");
     let form = reqwest::multipart::Form::new().part("image", part);
     ada.request(reqwest::Method::POST, "/user001/upload/image")
