@@ -2,7 +2,7 @@
 //! ours; nothing that anyone typed is ever put into them.
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
@@ -50,6 +50,8 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         )
     };
     Router::new()
+        // Browsers ask for it on every page that names none.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/static/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
         .route("/static/seat.js", file("text/javascript; charset=utf-8", include_str!("seat.js")))
 }

@@ -7,15 +7,18 @@ mod history;
 mod input;
 mod job_filter;
 mod jobs;
+mod models;
 mod nodes;
 mod notices;
 mod picture;
 mod prompt;
 mod queue;
 mod range;
+pub(crate) mod quota;
 mod settings;
 mod socket;
 pub(crate) mod stored_body;
+pub(crate) mod templates;
 mod upload;
 mod userdata;
 mod view;
@@ -27,6 +30,7 @@ use axum::routing::{any, get, patch, post};
 use axum::{Router, http::header};
 use queue_protocol::limits;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
 use tracing::Instrument;
 
 use crate::app::App;
@@ -48,6 +52,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/internal/logs", get(descriptions::logs))
         .route("/internal/logs/raw", get(descriptions::raw_logs))
         .route("/internal/logs/subscribe", patch(descriptions::subscribed))
+        .route("/templates/{file}", get(templates::package))
+        .route("/", get(frontend::page))
+        .route("/index.html", get(frontend::page))
         .route("/jobs", get(frontend::plain_page));
     Router::new()
         .merge(with_and_without_api.clone())
@@ -81,12 +88,12 @@ fn uploads() -> Router<App> {
 
 fn descriptions() -> Router<App> {
     Router::new()
-        .route("/object_info", get(nodes::all))
+        .route("/object_info", get(nodes::all).layer(CompressionLayer::new()))
         .route("/object_info/{class}", get(nodes::one))
-        .route("/models", get(descriptions::empty_list))
-        .route("/models/{folder}", get(descriptions::empty_list))
-        .route("/experiment/models", get(descriptions::empty_list))
-        .route("/experiment/models/{folder}", get(descriptions::empty_list))
+        .route("/models", get(models::all))
+        .route("/models/{folder}", get(models::one))
+        .route("/experiment/models", get(models::experiment_all))
+        .route("/experiment/models/{folder}", get(models::experiment_one))
         .route("/embeddings", get(descriptions::empty_list))
         .route("/extensions", get(descriptions::empty_list))
         .route("/features", get(descriptions::features))
@@ -94,7 +101,8 @@ fn descriptions() -> Router<App> {
         .route("/i18n", get(descriptions::nothing))
         .route("/global_subgraphs", get(descriptions::nothing))
         .route("/node_replacements", get(descriptions::nothing))
-        .route("/workflow_templates", get(descriptions::nothing))
+        .route("/workflow_templates", get(templates::list))
+        .route("/workflow_templates/{pack}/{file}", get(templates::file))
 }
 
 fn personal() -> Router<App> {
@@ -119,6 +127,14 @@ pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Req
         // The frontend computes every address from the page's, which must end in a slash.
         return Redirect::permanent(&format!("/{participant}/")).into_response();
     };
+    if frontend::is_shared(rest) {
+        // A browser fetches the page's manifest without a session.
+        let inner = rest.parse::<Uri>().map(|uri| *request.uri_mut() = uri);
+        return match inner {
+            Ok(()) => frontend::shared_file(seats, request).await,
+            Err(_) => SeatTrouble(Trouble::BadPath).into_response(),
+        };
+    }
     let caller = match identity.caller(request.headers()).await {
         Ok(caller) => caller,
         Err(Trouble::NotSignedIn) if wants_a_page(&request, rest) => {

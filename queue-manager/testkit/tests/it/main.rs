@@ -18,6 +18,8 @@ mod health;
 mod in_a_browser;
 mod kept_comfyui;
 mod leaving;
+mod light_seats;
+mod light_seats_in_a_browser;
 mod logs;
 mod next_job;
 mod operating;

@@ -1,0 +1,66 @@
+//! What a page asked over the network, from Chromium's own log.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+
+/// One request of a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Where.
+    pub url: String,
+    /// `GET`, `POST` …
+    pub method: String,
+    /// The answer; 0 when there was none.
+    pub status: u64,
+    /// Bytes that came, headers and all.
+    pub bytes: u64,
+    /// Why it never left: `csp` where the page's own policy forbids it.
+    pub blocked: String,
+}
+
+impl Browser {
+    /// Every request since the last time this was asked, in no order.
+    ///
+    /// # Errors
+    /// When the driver keeps no such log.
+    pub async fn asked(&self) -> anyhow::Result<Vec<Asked>> {
+        let session = self.page.session_id().await?.context("no session")?;
+        let url = format!("{}/session/{session}/se/log", self.driver);
+        let log: Value =
+            Client::new().post(url).json(&json!({"type": "performance"})).send().await?.json().await?;
+        let mut requests = BTreeMap::<String, Asked>::new();
+        for entry in log["value"].as_array().context("no log")? {
+            let event: Value = serde_json::from_str(entry["message"].as_str().context("no message")?)?;
+            let (method, params) = (&event["message"]["method"], &event["message"]["params"]);
+            let request =
+                requests.entry(params["requestId"].as_str().unwrap_or_default().to_owned()).or_default();
+            note(request, method.as_str().unwrap_or_default(), params);
+        }
+        Ok(requests.into_values().filter(|request| request.url.starts_with("http")).collect())
+    }
+}
+
+fn note(request: &mut Asked, event: &str, params: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match event {
+        "Network.requestWillBeSent" => {
+            request.url = text(&params["request"]["url"]);
+            request.method = text(&params["request"]["method"]);
+        }
+        "Network.responseReceived" => {
+            request.status = params["response"]["status"].as_u64().unwrap_or_default()
+        }
+        "Network.loadingFinished" => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole bytes")]
+            let bytes = params["encodedDataLength"].as_f64().unwrap_or_default() as u64;
+            request.bytes = bytes;
+        }
+        "Network.loadingFailed" => request.blocked = text(&params["blockedReason"]),
+        _ => {}
+    }
+}
