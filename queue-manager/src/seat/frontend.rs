@@ -9,12 +9,13 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
-use super::settings;
 use super::templates::Templates;
+use super::{plain, settings};
 use crate::files::Files;
 use crate::identity::Caller;
 use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::workflow::submit::Door;
 
 /// ComfyUI's own policy for venues without internet, and `blob:` where its editor uses it: without it the page calls
 /// hosts outside.
@@ -110,21 +111,17 @@ pub(super) async fn page(
     State(templates): State<Templates>,
     State(files): State<Files>,
     State(look): State<Look>,
+    State(door): State<Door>,
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, SeatTrouble> {
-    let Some(page) = frontend.page().await else { return Ok(look.plain_seat()) };
+    let Some(page) = frontend.page().await else { return plain::shown(look, &door, &caller, "").await };
     if let Some(query) = templates.first_visit().filter(|_| uri.query().is_none())
         && settings::is_first_visit(&files, &caller.name).await?
     {
         return Ok(Redirect::to(&format!("/{}/?{query}", caller.name)).into_response());
     }
     Ok(page)
-}
-
-/// `GET jobs` of a seat: the plain page, always.
-pub(super) async fn plain_page(State(look): State<Look>) -> Response {
-    look.plain_seat()
 }
 
 /// Whether a path names a file of the package that is the same for everyone, with or without a participant before it.

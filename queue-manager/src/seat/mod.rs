@@ -1,6 +1,7 @@
 //! Seats: ComfyUI's own protocol under `/<participant>/`, so that an unmodified frontend shows its own queue, progress,
 //! previews, history and cancel. Everything here is about one participant, who is the session's and nobody else's.
 
+mod archive;
 mod descriptions;
 pub mod frontend;
 mod history;
@@ -11,6 +12,7 @@ mod models;
 mod nodes;
 mod notices;
 mod picture;
+mod plain;
 mod prompt;
 mod queue;
 mod range;
@@ -55,7 +57,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/templates/{file}", get(templates::package))
         .route("/", get(frontend::page))
         .route("/index.html", get(frontend::page))
-        .route("/jobs", get(frontend::plain_page));
+        .route("/jobs", get(plain::page).post(plain::run))
+        .route("/jobs/archive.zip", get(archive::download))
+        .route("/jobs/{id}/cancel", post(plain::cancel))
+        .layer(DefaultBodyLimit::max(limits::BODY + 64 * 1024));
     Router::new()
         .merge(with_and_without_api.clone())
         .nest("/api", with_and_without_api.merge(only_api).fallback(async || SeatTrouble(Trouble::NotFound)))

@@ -29,10 +29,7 @@ impl Browser {
     /// # Errors
     /// When the driver keeps no such log.
     pub async fn asked(&self) -> anyhow::Result<Vec<Asked>> {
-        let session = self.page.session_id().await?.context("no session")?;
-        let url = format!("{}/session/{session}/se/log", self.driver);
-        let log: Value =
-            Client::new().post(url).json(&json!({"type": "performance"})).send().await?.json().await?;
+        let log = self.tell("se/log", json!({"type": "performance"})).await?;
         let mut requests = BTreeMap::<String, Asked>::new();
         for entry in log["value"].as_array().context("no log")? {
             let event: Value = serde_json::from_str(entry["message"].as_str().context("no message")?)?;
@@ -42,6 +39,23 @@ impl Browser {
             note(request, method.as_str().unwrap_or_default(), params);
         }
         Ok(requests.into_values().filter(|request| request.url.starts_with("http")).collect())
+    }
+
+    /// From now on no address that ends so is loaded. The driver itself needs scripts, so a page is only kept from its own.
+    ///
+    /// # Errors
+    /// When the driver does not take it.
+    pub async fn never_load(&self, ending: &str) -> anyhow::Result<()> {
+        let command = |cmd: &str, params: Value| json!({"cmd": cmd, "params": params});
+        self.tell("goog/cdp/execute", command("Network.enable", json!({}))).await?;
+        let blocked = json!({"urls": [format!("*{ending}")]});
+        self.tell("goog/cdp/execute", command("Network.setBlockedURLs", blocked)).await.map(drop)
+    }
+
+    async fn tell(&self, command: &str, what: Value) -> anyhow::Result<Value> {
+        let session = self.page.session_id().await?.context("no session")?;
+        let url = format!("{}/session/{session}/{command}", self.driver);
+        Ok(Client::new().post(url).json(&what).send().await?.error_for_status()?.json().await?)
     }
 }
 

@@ -23,6 +23,7 @@ mod light_seats_in_a_browser;
 mod logs;
 mod next_job;
 mod operating;
+mod plain_page;
 mod png_text;
 mod proxied;
 mod proxy_server;
