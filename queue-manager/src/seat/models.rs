@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::input::Named;
 use crate::capabilities::{Capabilities, Known};
 use crate::problem::SeatTrouble;
 use crate::workflow::needs::is_model;
@@ -83,7 +84,7 @@ pub(super) async fn all(State(capabilities): State<Capabilities>) -> Result<Json
 
 pub(super) async fn one(
     State(capabilities): State<Capabilities>,
-    Path(folder): Path<String>,
+    Named(folder): Named,
 ) -> Result<Response, SeatTrouble> {
     in_folder(&capabilities, &folder, |file| json!(file)).await
 }
@@ -100,7 +101,7 @@ pub(super) async fn experiment_all(
 /// The files as ComfyUI's model library asks for them. What `object_info` does not say is 0.
 pub(super) async fn experiment_one(
     State(capabilities): State<Capabilities>,
-    Path(folder): Path<String>,
+    Named(folder): Named,
 ) -> Result<Response, SeatTrouble> {
     let about = |file: &str| json!({"name": file, "pathIndex": 0, "modified": 0, "created": 0, "size": 0});
     in_folder(&capabilities, &folder, about).await

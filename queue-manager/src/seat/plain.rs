@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_protocol::{JobId, Lane, limits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::input::{Form, Named};
 use crate::api::view;
 use crate::identity::Caller;
 use crate::identity::guard::Pace;
@@ -44,7 +45,7 @@ pub(super) async fn run(
     State(door): State<Door>,
     State(pace): State<Pace>,
     caller: Caller,
-    form: Multipart,
+    Form(form): Form,
 ) -> Result<Response, SeatTrouble> {
     match submit(&door, &pace, &caller, form).await {
         Ok(()) => Ok(back(&caller)),
@@ -91,7 +92,7 @@ fn bad(why: &str) -> Trouble {
 pub(super) async fn cancel(
     State(door): State<Door>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, SeatTrouble> {
     let id: JobId = id.parse()?;
     door.broker.cancel(id, Some(&caller.name), Duration::ZERO).await?;

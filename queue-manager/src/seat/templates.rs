@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path as Named, State};
+use axum::extract::{Path as Parts, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::input::Named;
 use crate::problem::SeatTrouble;
 
 /// The node pack under which the dialog shows them, and the `source` of an address that opens one.
@@ -58,7 +59,7 @@ pub(super) async fn list(State(templates): State<Templates>) -> Result<Json<Valu
 /// `NAME.json`, the workflow, or `NAME.jpg`, its picture in the dialog.
 pub(super) async fn file(
     State(templates): State<Templates>,
-    Named((pack, file)): Named<(String, String)>,
+    Parts((pack, file)): Parts<(String, String)>,
 ) -> Result<Response, SeatTrouble> {
     let known = templates.names().await?;
     let Some((name, ending)) = file.rsplit_once('.').filter(|(name, _)| known.iter().any(|one| one == name))
@@ -90,7 +91,7 @@ fn picture_of(name: &str) -> String {
 }
 
 /// The frontend's own template package is hundreds of megabytes and not served: its lists are empty.
-pub(super) async fn package(Named(file): Named<String>) -> Response {
+pub(super) async fn package(Named(file): Named) -> Response {
     match file.as_str() {
         "index_logo.json" => Json(json!({})).into_response(),
         // How the dialog searches: its own way.
