@@ -48,6 +48,8 @@ pub(crate) struct App {
     pub(crate) places: link::Places,
     pub(crate) look: Look,
     pub(crate) frontend: seat::frontend::Frontend,
+    pub(crate) templates: seat::templates::Templates,
+    pub(crate) quota: seat::quota::Quota,
     pub(crate) door: Door,
     pub(crate) pace: Pace,
     pub(crate) metrics: Metrics,
@@ -131,6 +133,11 @@ impl App {
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),
+            templates: seat::templates::Templates::new(
+                &config.seats.workflows,
+                config.seats.default_template(),
+            ),
+            quota: seat::quota::Quota { megabytes: config.seats.saved_mb, files: config.seats.saved_files },
             pace: Pace::default(),
             door: Door {
                 broker: broker.clone(),

@@ -82,9 +82,12 @@ pub(crate) fn inputs_of(about: &Value) -> impl Iterator<Item = (&String, &Value)
 }
 
 /// The choices of an input: `[["a", "b"], {…}]` or, in newer nodes, `["COMBO", {"options": ["a", "b"]}]`.
+fn choices_of(spec: &Value) -> Option<&Vec<Value>> {
+    spec[0].as_array().or_else(|| spec[1]["options"].as_array())
+}
+
 fn options_of(spec: &Value) -> impl Iterator<Item = &str> {
-    let choices = spec[0].as_array().or_else(|| spec[1]["options"].as_array());
-    choices.into_iter().flatten().filter_map(Value::as_str)
+    choices_of(spec).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// What all workers seen so far have, together.
@@ -158,6 +161,20 @@ impl Known {
             };
             is_model(text) && (self.0.is_empty() || chosen())
         })
+    }
+
+    /// Every input that chooses from a list: (class, input, choices).
+    pub(crate) fn choices(&self) -> impl Iterator<Item = (&str, &str, impl Iterator<Item = &str>)> {
+        let classes = self.0.iter().flat_map(|info| &info.classes);
+        classes.flat_map(|(class, about)| {
+            let listed = inputs_of(about).filter(|(_, spec)| choices_of(spec).is_some());
+            listed.map(move |(input, spec)| (class.as_str(), input.as_str(), options_of(spec)))
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_json(kinds: &[&str]) -> Self {
+        Self(kinds.iter().map(|json| Arc::new(ObjectInfo::read(json.as_bytes()).unwrap())).collect())
     }
 
     /// Whether a class is an output node.

@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod queue;
+pub mod seats;
 pub mod store;
 
 pub(crate) mod effective;
@@ -19,6 +20,7 @@ use queue_protocol::{Timings, Workshop, timings};
 
 use crate::logging::LogFormat;
 use queue::QueueSettings;
+use seats::SeatSettings;
 use store::StoreSettings;
 
 /// Settings of the queue-manager.
@@ -83,6 +85,10 @@ pub struct Config {
     #[arg(long, env = "ATELIER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     pub log_format: LogFormat,
 
+    /// What participants find in their seats.
+    #[command(flatten)]
+    pub seats: SeatSettings,
+
     /// Where the queue is kept.
     #[command(flatten)]
     pub store: StoreSettings,
@@ -96,7 +102,7 @@ impl Config {
     /// Stops an unsafe start with a sentence that says what to do.
     ///
     /// # Errors
-    /// When the public address is not loopback without TLS in front.
+    /// When the public address is not loopback without TLS in front, or the default workflow is not there.
     pub fn check(&self) -> anyhow::Result<()> {
         if !self.bind.ip().is_loopback() && !self.https && !self.insecure_http {
             bail!(
@@ -105,7 +111,7 @@ impl Config {
                 self.bind
             );
         }
-        Ok(())
+        self.seats.check()
     }
 
     /// The store that is set; `None` means the private redis-server.

@@ -65,9 +65,6 @@ pub enum Trouble {
     /// The id belongs to another job.
     #[error("This id belongs to another job. Leave it out or choose a new one.")]
     IdTaken,
-    /// A name is taken, and overwriting was not asked for.
-    #[error("File already exists")]
-    Exists,
     /// The line is full.
     #[error("{0}")]
     LineFull(String),
@@ -104,7 +101,6 @@ impl Trouble {
             Self::Workflow(refusal) => (StatusCode::BAD_REQUEST, refusal.code()),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::IdTaken => (StatusCode::BAD_REQUEST, "id_taken"),
-            Self::Exists => (StatusCode::CONFLICT, "exists"),
             Self::LineFull(_) => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
             Self::StoreAway => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),
             Self::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),

@@ -1,13 +1,16 @@
-//! The queue-manager's own few pages: sign-in, and the plain page of a seat. Files with one place for a sentence of
-//! ours; nothing that anyone typed is ever put into them.
+//! The queue-manager's own few pages: sign-in, and the plain page of a seat. Files with a few places for words; what
+//! anyone typed is escaped before it is put there.
+
+pub(crate) mod jobs;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use queue_protocol::api::Job;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What every page shows besides its content.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +24,15 @@ impl Look {
         self.page(include_str!("sign-in.html"), message)
     }
 
-    pub(crate) fn plain_seat(self) -> Response {
-        self.page(include_str!("seat.html"), "")
+    /// The plain page of a seat, with its list as it is now. Scripts keep it up to date where there are any.
+    pub(crate) fn plain_seat(self, list: &[Job], simulated: bool, message: &str) -> Response {
+        let html = include_str!("seat.html");
+        let html = if simulated { html.replacen(" hidden", "", 1) } else { html.to_owned() };
+        let html = if list.is_empty() { html } else { html.replace("id=\"empty\"", "id=\"empty\" hidden") };
+        self.page(&html.replace("<!-- jobs -->", &jobs::rows(list)), &jobs::escaped(message))
     }
 
-    fn page(self, html: &str, message: &'static str) -> Response {
+    fn page(self, html: &str, message: &str) -> Response {
         let notice = if self.insecure {
             "This page is not encrypted: anyone on this network can read what you type."
         } else {
@@ -35,7 +42,8 @@ impl Look {
         let headers = [
             (header::CONTENT_SECURITY_POLICY, POLICY),
             (header::CACHE_CONTROL, "no-store"),
-            (header::REFERRER_POLICY, "no-referrer"),
+            // Without any, browsers send `Origin: null` with a form, which is refused where they send no Sec-Fetch-Site.
+            (header::REFERRER_POLICY, "same-origin"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ];
         (headers, Html(html)).into_response()
@@ -50,6 +58,8 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         )
     };
     Router::new()
+        // Browsers ask for it on every page that names none.
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .route("/static/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
         .route("/static/seat.js", file("text/javascript; charset=utf-8", include_str!("seat.js")))
 }

@@ -5,6 +5,8 @@ const list = document.getElementById('jobs');
 const live = document.getElementById('live');
 const message = document.getElementById('message');
 const jobs = new Map();
+document.documentElement.classList.add('live');
+live.textContent = 'Connecting…';
 
 const ENDED = new Set(['completed', 'failed', 'cancelled']);
 
@@ -65,6 +67,13 @@ function row(job) {
       image.src = file.url;
       image.alt = file.filename;
       link.append(image);
+    } else if (/\.(mp4|webm|mov|m4v)$/i.test(file.filename)) {
+      const film = element('video');
+      film.src = file.url;
+      film.controls = true;
+      film.preload = 'metadata';
+      pictures.append(film);
+      continue;
     } else {
       link.textContent = file.filename;
     }

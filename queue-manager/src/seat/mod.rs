@@ -1,21 +1,26 @@
 //! Seats: ComfyUI's own protocol under `/<participant>/`, so that an unmodified frontend shows its own queue, progress,
 //! previews, history and cancel. Everything here is about one participant, who is the session's and nobody else's.
 
+mod archive;
 mod descriptions;
 pub mod frontend;
 mod history;
 mod input;
 mod job_filter;
 mod jobs;
+mod models;
 mod nodes;
 mod notices;
 mod picture;
+mod plain;
 mod prompt;
 mod queue;
+pub(crate) mod quota;
 mod range;
 mod settings;
 mod socket;
 pub(crate) mod stored_body;
+pub(crate) mod templates;
 mod upload;
 mod userdata;
 mod view;
@@ -27,6 +32,7 @@ use axum::routing::{any, get, patch, post};
 use axum::{Router, http::header};
 use queue_protocol::limits;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
 use tracing::Instrument;
 
 use crate::app::App;
@@ -48,7 +54,13 @@ pub(crate) fn router(app: App) -> Router {
         .route("/internal/logs", get(descriptions::logs))
         .route("/internal/logs/raw", get(descriptions::raw_logs))
         .route("/internal/logs/subscribe", patch(descriptions::subscribed))
-        .route("/jobs", get(frontend::plain_page));
+        .route("/templates/{file}", get(templates::package))
+        .route("/", get(frontend::page))
+        .route("/index.html", get(frontend::page))
+        .route("/jobs", get(plain::page).post(plain::run))
+        .route("/jobs/archive.zip", get(archive::download))
+        .route("/jobs/{id}/cancel", post(plain::cancel))
+        .layer(DefaultBodyLimit::max(limits::BODY + 64 * 1024));
     Router::new()
         .merge(with_and_without_api.clone())
         .nest("/api", with_and_without_api.merge(only_api).fallback(async || SeatTrouble(Trouble::NotFound)))
@@ -81,12 +93,12 @@ fn uploads() -> Router<App> {
 
 fn descriptions() -> Router<App> {
     Router::new()
-        .route("/object_info", get(nodes::all))
+        .route("/object_info", get(nodes::all).layer(CompressionLayer::new()))
         .route("/object_info/{class}", get(nodes::one))
-        .route("/models", get(descriptions::empty_list))
-        .route("/models/{folder}", get(descriptions::empty_list))
-        .route("/experiment/models", get(descriptions::empty_list))
-        .route("/experiment/models/{folder}", get(descriptions::empty_list))
+        .route("/models", get(models::all))
+        .route("/models/{folder}", get(models::one))
+        .route("/experiment/models", get(models::experiment_all))
+        .route("/experiment/models/{folder}", get(models::experiment_one))
         .route("/embeddings", get(descriptions::empty_list))
         .route("/extensions", get(descriptions::empty_list))
         .route("/features", get(descriptions::features))
@@ -94,7 +106,8 @@ fn descriptions() -> Router<App> {
         .route("/i18n", get(descriptions::nothing))
         .route("/global_subgraphs", get(descriptions::nothing))
         .route("/node_replacements", get(descriptions::nothing))
-        .route("/workflow_templates", get(descriptions::nothing))
+        .route("/workflow_templates", get(templates::list))
+        .route("/workflow_templates/{pack}/{file}", get(templates::file))
 }
 
 fn personal() -> Router<App> {
@@ -119,6 +132,14 @@ pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Req
         // The frontend computes every address from the page's, which must end in a slash.
         return Redirect::permanent(&format!("/{participant}/")).into_response();
     };
+    if frontend::is_shared(rest) {
+        // A browser fetches the page's manifest without a session.
+        let inner = rest.parse::<Uri>().map(|uri| *request.uri_mut() = uri);
+        return match inner {
+            Ok(()) => frontend::shared_file(seats, request).await,
+            Err(_) => SeatTrouble(Trouble::BadPath).into_response(),
+        };
+    }
     let caller = match identity.caller(request.headers()).await {
         Ok(caller) => caller,
         Err(Trouble::NotSignedIn) if wants_a_page(&request, rest) => {

@@ -14,6 +14,9 @@ use crate::problem::{SeatTrouble, Trouble};
 /// Two tabs that save at once must not lose each other's change.
 static WRITING: Mutex<()> = Mutex::const_new(());
 
+/// Bytes of one participant's settings. A person who sets everything there is has a tenth of it.
+const MOST: usize = 1024 * 1024;
+
 /// What a first visit starts with: the editor instead of a tour, previews while sampling, no calls to other hosts.
 fn defaults() -> Map<String, Value> {
     let defaults = json!({
@@ -47,8 +50,23 @@ async fn add(files: &Files, participant: &AccountName, more: Map<String, Value>)
     let _one_at_a_time = WRITING.lock().await;
     let mut settings = saved(files, participant).await?;
     settings.extend(more);
-    files.write(&path(participant)?, serde_json::to_vec(&settings)?).await?;
+    let json = serde_json::to_vec(&settings)?;
+    if json.len() > MOST {
+        return Err(Trouble::TooLarge(MOST));
+    }
+    files.write(&path(participant)?, json).await?;
     Ok(())
+}
+
+/// Whether a participant opens their seat for the first time, which from now on they have done. It is kept where the
+/// frontend keeps that somebody has seen its tour.
+pub(super) async fn is_first_visit(files: &Files, participant: &AccountName) -> Result<bool, Trouble> {
+    const SEEN: &str = "Comfy.TutorialCompleted";
+    if saved(files, participant).await?.contains_key(SEEN) {
+        return Ok(false);
+    }
+    add(files, participant, Map::from_iter([(SEEN.to_owned(), Value::Bool(true))])).await?;
+    Ok(true)
 }
 
 pub(super) async fn all(

@@ -70,14 +70,14 @@ impl Driver {
             options["mobileEmulation"] =
                 json!({"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2}});
         }
-        let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
+        let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
         let capabilities = capabilities.as_object().cloned().unwrap_or_default();
         let page = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&self.url)
             .await
             .context("Chromium did not start")?;
-        Ok(Browser { page })
+        Ok(Browser { page, driver: self.url.clone() })
     }
 }
 
@@ -85,6 +85,7 @@ impl Driver {
 pub struct Browser {
     /// The page, for what is not below.
     pub page: Client,
+    pub(crate) driver: String,
 }
 
 impl Browser {

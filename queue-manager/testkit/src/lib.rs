@@ -5,6 +5,7 @@ pub mod browser;
 pub mod builder;
 pub mod configuration;
 pub mod graphs;
+pub mod network;
 pub mod person;
 pub mod process;
 pub mod rehearse;
