@@ -67,7 +67,7 @@ fn note(request: &mut Asked, event: &str, params: &Value) {
             request.method = text(&params["request"]["method"]);
         }
         "Network.responseReceived" => {
-            request.status = params["response"]["status"].as_u64().unwrap_or_default()
+            request.status = params["response"]["status"].as_u64().unwrap_or_default();
         }
         "Network.loadingFinished" => {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole bytes")]

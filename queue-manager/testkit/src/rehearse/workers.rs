@@ -11,7 +11,7 @@ use queue_client::transfer::Transfer;
 use queue_protocol::api::NewToken;
 use queue_protocol::link::{Finished, FromWorker, HeldLease, Hello, JobResult, Renew, ToWorker};
 use queue_protocol::{FileHash, JobId};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -106,8 +106,15 @@ impl Workers {
         for made in &self.made {
             let (worker, token) = (format!("/workers/{}", made.worker), format!("/tokens/{}", made.id));
             for path in [worker, token] {
-                // What cannot be taken away now, the dashboard can.
-                let _ = self.desk.ask(Method::DELETE, &path, &Value::Null).await;
+                // A worker counts as connected until the end of its link was noted. What cannot be taken away then, the
+                // dashboard can.
+                for _ in 0..50 {
+                    let asked = self.desk.ask(Method::DELETE, &path, &Value::Null).await;
+                    if !matches!(asked, Ok((StatusCode::CONFLICT, _))) {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ async fn the_first_load_is_small_and_all_of_it_comes_from_the_seat() {
     browser.open_seat(&workshop.front, "user001", workshop.password("user001").unwrap()).await.unwrap();
     let asked = browser.asked().await.unwrap();
     let weight: u64 = asked.iter().map(|request| request.bytes).sum();
-    println!("first load: {} requests, {:.2} MB", asked.len(), weight as f64 / 1e6);
+    println!("first load: {} requests, {} KB", asked.len(), weight / 1_000);
     assert!(weight > 1_000_000 && weight < FIRST_LOAD, "{weight} bytes");
 
     browser.run(&graphs::sampled_picture(7, 5), "user001").await.unwrap();
