@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use queue_broker::Broker;
-use queue_protocol::{FileHash, NeedsId, limits, timings};
+use queue_protocol::{FileHash, JobId, NeedsId, limits, timings};
 use serde_json::Value;
 
 use crate::files::{Files, StorePath};
@@ -57,8 +57,14 @@ impl ObjectInfo {
     /// Whether a worker of this kind can run what these requirements name.
     #[must_use]
     pub fn can_run(&self, needs: &Requirements) -> bool {
-        needs.nodes.iter().all(|class| self.classes.contains_key(class))
-            && needs.models.iter().all(|model| self.models.contains(model))
+        self.lacks(needs).is_empty()
+    }
+
+    /// Models, then node classes, that these requirements name and a worker of this kind has not.
+    fn lacks(&self, needs: &Requirements) -> Vec<String> {
+        let models = needs.models.iter().filter(|model| !self.models.contains(*model));
+        let classes = needs.nodes.iter().filter(|class| !self.classes.contains_key(*class));
+        models.chain(classes).cloned().collect()
     }
 
     /// Whether an input takes the name of an uploaded file.
@@ -300,6 +306,21 @@ impl Capabilities {
             self.known.insert((), known.clone());
         }
         Ok(known)
+    }
+
+    /// What a job needs that the connected kind of worker which comes nearest has not; empty when nobody is connected.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn missing(&self, job: JobId) -> Result<Vec<String>, Trouble> {
+        let Some(json) = self.broker.needs_of(job).await? else { return Ok(Vec::new()) };
+        let needs: Requirements = serde_json::from_str(&json)?;
+        let mut nearest: Option<Vec<String>> = None;
+        for kind in self.broker.kinds_here().await? {
+            let lacks = self.get(&kind).await?.map(|info| info.lacks(&needs));
+            nearest = nearest.into_iter().chain(lacks).min_by_key(Vec::len);
+        }
+        Ok(nearest.unwrap_or_default())
     }
 
     /// Answers which of these classes of needs a kind of worker can run; nothing before its `object_info` was sent.

@@ -24,6 +24,7 @@ mod metrics;
 mod pages;
 mod path_rule;
 mod private_redis;
+mod wording;
 
 pub use app::serve;
 pub use config::Config;

@@ -112,6 +112,11 @@ impl Keys {
         self.plain("present")
     }
 
+    /// Short id → what a job requires, as JSON.
+    pub(crate) fn needs(&self) -> String {
+        self.plain("needs")
+    }
+
     /// A participant's waiting jobs and their bytes.
     pub(crate) fn waiting(&self, participant: &AccountName) -> String {
         format!("{}:waiting:{participant}", self.0)

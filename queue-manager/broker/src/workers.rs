@@ -22,6 +22,18 @@ impl Broker {
         Ok(kinds.iter().filter_map(|kind| kind.parse().ok()).collect())
     }
 
+    /// What a job requires of its worker, as JSON; `None` for a job that nobody knows.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn needs_of(&self, job: JobId) -> Result<Option<String>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let id: Option<String> =
+            redis::cmd("HGET").arg(self.keys.job(job)).arg("needs").query_async(&mut connection).await?;
+        let Some(id) = id else { return Ok(None) };
+        Ok(redis::cmd("HGET").arg(self.keys.needs()).arg(id).query_async(&mut connection).await?)
+    }
+
     /// The job that was last lent to a worker and not settled since.
     ///
     /// # Errors

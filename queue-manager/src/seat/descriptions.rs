@@ -10,6 +10,7 @@ use queue_protocol::limits;
 use serde_json::{Value, json};
 
 use super::input::Named;
+use super::panel;
 use crate::files::Files;
 use crate::identity::Caller;
 use crate::problem::SeatTrouble;
@@ -42,6 +43,11 @@ pub(super) async fn nothing() -> Json<Value> {
 
 pub(super) async fn empty_list() -> Json<Value> {
     Json(json!([]))
+}
+
+/// Scripts that the frontend adds to its own.
+pub(super) async fn extensions() -> Json<Value> {
+    Json(json!([panel::SCRIPT]))
 }
 
 pub(super) async fn logs() -> Json<Value> {

@@ -11,6 +11,7 @@ mod jobs;
 mod models;
 mod nodes;
 mod notices;
+mod panel;
 mod picture;
 mod plain;
 mod prompt;
@@ -54,6 +55,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/internal/logs", get(descriptions::logs))
         .route("/internal/logs/raw", get(descriptions::raw_logs))
         .route("/internal/logs/subscribe", patch(descriptions::subscribed))
+        .route("/extensions/atelier/{file}", get(panel::file))
         .route("/templates/{file}", get(templates::package))
         .route("/", get(frontend::page))
         .route("/index.html", get(frontend::page))
@@ -100,7 +102,7 @@ fn descriptions() -> Router<App> {
         .route("/experiment/models", get(models::experiment_all))
         .route("/experiment/models/{folder}", get(models::experiment_one))
         .route("/embeddings", get(descriptions::empty_list))
-        .route("/extensions", get(descriptions::empty_list))
+        .route("/extensions", get(descriptions::extensions))
         .route("/features", get(descriptions::features))
         .route("/system_stats", get(descriptions::system_stats))
         .route("/i18n", get(descriptions::nothing))

@@ -1,10 +1,11 @@
 -- Where a waiting job stands: 1 for the one that starts next, if nothing changed from now on; and when it will probably
 -- start. By counting the turns that everyone else gets before it: O(participants) for each job, whatever the length of
--- their lines.
+-- their lines. Of jobs that run or wait also how long such jobs usually take.
 -- With workers turns places
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2..] job ids
--- Answers for each id: position, soonest and latest start in ms from now; '' for what cannot be said
+-- Answers now in ms, then for each id: position, soonest and latest start in ms from now, how many other people get a
+--   turn before, usual duration in ms; '' for what cannot be said
 
 -- Group → participant → what is in line and where they stand, read once.
 local people = {}
@@ -132,13 +133,13 @@ local function turns_before(other, me, own)
   return math.max(0, math.min(turns, other.waiting))
 end
 
-local answer = {}
+local answer = { whole(now) }
 for i = 2, #ARGV do
-  local job, position, soonest, latest = read_job(ARGV[i]), '', '', ''
+  local job, position, soonest, latest, people_ahead = read_job(ARGV[i]), '', '', '', ''
   local in_line = job and job.state == 'pending' and job.reason ~= 'on_hold' and job.reason ~= 'held'
     and job.reason ~= 'backing_off' and job.reason ~= 'cancelling'
   if in_line then
-    local seq, ahead, lines = tonumber(job.seq), 0, {}
+    local seq, ahead, others, lines = tonumber(job.seq), 0, 0, {}
     for rank, group in ipairs(groups()) do
       local mine = group == group_of(job.lane)
       local own = mine and places_before(people[rank][job.participant], job.participant, seq) or 0
@@ -156,16 +157,21 @@ for i = 2, #ARGV do
           jobs = turns_before(other, me, own)
         end
         ahead = ahead + jobs
+        if jobs > 0 and participant ~= job.participant then others = others + 1 end
         if jobs > 0 then lines[#lines + 1] = { owner = participant, needs = other.needs, jobs = jobs } end
       end
       if mine then break end
     end
-    position = whole(ahead + 1)
+    position, people_ahead = whole(ahead + 1), whole(others)
     -- A list of a hundred jobs is asked for more often than anyone looks at its end.
     if i < 32 then soonest, latest = range(job.participant, lines, ahead) end
   end
   answer[#answer + 1] = position
   answer[#answer + 1] = soonest
   answer[#answer + 1] = latest
+  answer[#answer + 1] = people_ahead
+  local goes_on = job and (job.state == 'pending' or job.state == 'running')
+  local time = goes_on and usual(job.needs)
+  answer[#answer + 1] = time and whole(time.mean) or ''
 end
 return answer

@@ -21,8 +21,14 @@ async fn before_three_jobs_have_ended_nothing_is_promised() {
         here(&broker, &worker, &[1]).await;
         submit(&broker, &ada).await;
         let second = submit(&broker, &ben).await;
-        let prospect = broker.prospects(&[second]).await.unwrap()[0].unwrap();
-        assert_eq!((prospect.position, prospect.starts_in.is_some()), (2, ended >= 3), "after {ended}");
+        let prospect = broker.outlook(&[second]).await.unwrap().jobs[0];
+        let place = prospect.place.unwrap();
+        assert_eq!((place.position, place.people_ahead), (2, 1));
+        assert_eq!(
+            (place.starts_in.is_some(), prospect.usual.is_some()),
+            (ended >= 3, ended >= 3),
+            "after {ended}"
+        );
         broker.cancel(second, None, AT_ONCE).await.unwrap();
         let Claimed::Lent(lent) = claim_as(&broker, &worker, &[1], Forgotten::No).await else {
             panic!("a job")
@@ -53,7 +59,7 @@ impl Room {
         let job = Submit { needs: class, ..Submit::of(&who) };
         job.to(&self.now()).await;
         if let Some((soonest, latest)) =
-            self.now().prospects(&[job.id]).await.unwrap()[0].and_then(|prospect| prospect.starts_in)
+            self.now().outlook(&[job.id]).await.unwrap().jobs[0].place.and_then(|place| place.starts_in)
         {
             self.promised.insert(job.id, (self.clock + soonest, self.clock + latest));
         }

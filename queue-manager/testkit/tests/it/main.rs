@@ -23,6 +23,7 @@ mod light_seats_in_a_browser;
 mod logs;
 mod next_job;
 mod operating;
+mod panel_in_a_browser;
 mod plain_page;
 mod png_text;
 mod proxied;
