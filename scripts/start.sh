@@ -76,6 +76,8 @@ case "${ATELIER_LISTEN:-127.0.0.1}" in
 esac
 port=${ATELIER_PORT:-8080}
 admin_port=${ATELIER_ADMIN_PORT:-8081}
+# What a first visit opens runs on every worker; ComfyUI's own default names models that few have.
+export ATELIER_DEFAULT_WORKFLOW=${ATELIER_DEFAULT_WORKFLOW-black-and-white.json}
 export ATELIER_BIND=${ATELIER_BIND:-127.0.0.1:3000}
 export ATELIER_WORKER_BIND=${ATELIER_WORKER_BIND:-127.0.0.1:3443}
 export ATELIER_ADMIN_BIND=${ATELIER_ADMIN_BIND:-127.0.0.1:3001}
