@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod bad_lines;
+mod behind_nginx;
 mod configuration;
 mod crashes;
 mod dashboard;
