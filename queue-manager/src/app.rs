@@ -140,6 +140,8 @@ impl App {
             quota: seat::quota::Quota { megabytes: config.seats.saved_mb, files: config.seats.saved_files },
             pace: Pace::default(),
             door: Door {
+                policy: Arc::new(config.seats.policy()),
+                reading: Arc::new(tokio::sync::Semaphore::new(2)),
                 broker: broker.clone(),
                 files: files.clone(),
                 capabilities: capabilities.clone(),

@@ -109,7 +109,7 @@ impl Known {
     pub fn check(
         &self,
         graph: &Graph<'_>,
-        targets: Option<&[String]>,
+        targets: Option<&HashSet<String>>,
     ) -> Result<serde_json::Map<String, Value>, Refusal> {
         if self.0.is_empty() {
             return graph.broken_link().map_or(Ok(serde_json::Map::new()), Err);
@@ -148,7 +148,7 @@ impl Known {
         Refusal::Invalid { node_errors: verdict.node_errors, details: verdict.details }
     }
 
-    fn outputs<'g>(&self, graph: &'g Graph<'_>, targets: Option<&[String]>) -> Vec<&'g str> {
+    fn outputs<'g>(&self, graph: &'g Graph<'_>, targets: Option<&HashSet<String>>) -> Vec<&'g str> {
         let asked = |id: &String| targets.is_none_or(|targets| targets.contains(id));
         let nodes = graph.nodes.iter().filter(|(id, node)| self.is_output(node.class()) && asked(id));
         nodes.map(|(id, _)| id.as_str()).collect()

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod error;
 pub mod frames;
 pub mod jobs;
+pub mod prospects;
 pub mod sessions;
 pub mod signals;
 pub mod store;

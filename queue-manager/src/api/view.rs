@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
-use queue_broker::transitions::position::{Outlook, Prospect};
+use queue_broker::prospects::{Outlook, Prospect};
 use queue_protocol::Reason;
 use queue_protocol::api::{Job, OutputFile, StartsIn};
 use queue_protocol::link::JobResult;

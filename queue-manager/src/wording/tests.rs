@@ -30,8 +30,8 @@ pub(crate) fn queue() -> QueueStatus {
     }
 }
 
-fn said(more: &Value, mode: Mode) -> (String, String) {
-    let Words { text, detail } = about(&job(more), &QueueStatus { mode, ..queue() });
+fn said(more: &Value, order: Mode) -> (String, String) {
+    let Words { text, detail } = about(&job(more), &QueueStatus { mode: order, ..queue() });
     (text, detail)
 }
 

@@ -1,5 +1,7 @@
 //! The body of `POST /prompt`, as an unmodified frontend sends it.
 
+use std::collections::HashSet;
+
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,7 +26,7 @@ pub struct PromptRequest<'a> {
     /// The workflow's own id.
     pub workflow: Option<String>,
     /// The output nodes to run; `None` for all.
-    pub targets: Option<Vec<String>>,
+    pub targets: Option<HashSet<String>>,
     /// The graph.
     pub graph: Graph<'a>,
 }

@@ -1,6 +1,6 @@
 //! When a job will start: a range that holds, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use queue_broker::Broker;
@@ -122,4 +122,24 @@ async fn at_least_eight_of_ten_jobs_start_within_the_range_that_was_shown() {
         println!("{mode:?}: {} of {all} started within their range", room.kept);
         assert!(all > 100 && room.kept * 10 >= all * 8, "{mode:?}: {} of {all}", room.kept);
     }
+}
+
+#[tokio::test]
+async fn who_asks_at_the_same_time_is_answered_by_one_reading_and_never_by_an_old_one() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let mut ids = Vec::new();
+    for place in 1..=20 {
+        ids.push(submit(&broker, &ada).await);
+        // Each sees its own submit, however lately somebody else asked.
+        assert_eq!(broker.positions(&ids[place - 1..]).await.unwrap(), [Some(place as u64)]);
+    }
+    let all = futures_util::future::join_all((0..200).map(|_| broker.outlook(&ids))).await;
+    let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    for outlook in &all {
+        let positions = outlook.jobs.iter().map(|job| job.place.unwrap().position);
+        assert!(positions.eq(1..=20));
+    }
+    let moments: BTreeSet<_> = all.iter().map(|outlook| outlook.at).collect();
+    assert!(moments.len() <= 3, "{} readings for 200 who asked at once", moments.len());
 }
