@@ -7,12 +7,12 @@ use queue_broker::BrokerError;
 use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
-use queue_protocol::link::{BoundInput, HeldLease, HintedInput, Next, Offer, ToWorker};
-use queue_protocol::{JobId, limits, timings};
+use queue_protocol::link::{BoundInput, Failed, HeldLease, HintedInput, Next, Offer, ToWorker};
+use queue_protocol::{FailureKind, JobId, JobState, limits, timings};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::events::Audience;
+use super::events::{self, Audience};
 use super::session::{Ended, Session, say, teach};
 
 /// A job that was lent over this link.
@@ -138,6 +138,22 @@ impl Session {
         }
         held.previewed = Some(Instant::now());
         Some(held.audience.clone())
+    }
+
+    /// Says that a job failed once it is certain that it does not run again; of what is lost too often the change tells.
+    pub(super) async fn tell_failure(
+        &self,
+        lease: HeldLease,
+        end: &Failed,
+        settled: &Result<Settled, BrokerError>,
+    ) {
+        let for_good = matches!(settled, Ok(Settled::Ended(JobState::Failed)));
+        if let Some(audience) = self.audience(lease)
+            && for_good
+            && end.kind != FailureKind::ComfyuiLost
+        {
+            self.note(events::failure(&self.app.broker, &audience, lease.job, &end.result).await);
+        }
     }
 
     pub(super) async fn settled(

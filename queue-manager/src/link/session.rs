@@ -246,6 +246,7 @@ impl Session {
             FromWorker::Failed(end) => {
                 let lease = HeldLease { job: end.job, token: end.token };
                 let settled = self.app.broker.fail(&self.worker, lease, end.kind, &end.result).await;
+                self.tell_failure(lease, &end, &settled).await;
                 self.settled(socket, lease, settled).await
             }
             FromWorker::Released(lease) => {

@@ -10,7 +10,7 @@ mod job_filter;
 mod jobs;
 mod models;
 mod nodes;
-mod notices;
+pub(crate) mod notices;
 mod picture;
 mod plain;
 mod prompt;

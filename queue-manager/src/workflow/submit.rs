@@ -114,8 +114,7 @@ impl Door {
                 continue;
             }
             let name = text.strip_suffix(" [input]").unwrap_or(&text);
-            let own =
-                if takes_upload { self.files.input(participant, name).await.ok().flatten() } else { None };
+            let own = self.files.input(participant, name).await.ok().flatten();
             let Some(file) = own else {
                 return Err(Trouble::Workflow(known.not_uploaded(&request.graph, id, input, &text)));
             };

@@ -10,6 +10,7 @@
 mod bad_input;
 mod bad_lines;
 mod configuration;
+mod contract;
 mod crashes;
 mod dashboard;
 mod doors;
@@ -32,6 +33,7 @@ mod roles;
 mod same_box;
 mod seat_check;
 mod seat_lists;
+mod seat_uploads;
 mod seat_view;
 mod seats;
 mod settings;
