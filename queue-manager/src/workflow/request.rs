@@ -1,7 +1,9 @@
 //! The body of `POST /prompt`, as an unmodified frontend sends it.
 
+use queue_broker::transitions::submit::Order;
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::depth;
@@ -21,6 +23,8 @@ pub struct PromptRequest<'a> {
     pub client: Option<ClientId>,
     /// Before the participant's other jobs.
     pub front: bool,
+    /// ComfyUI's number, by which the participant's own jobs are ordered; it goes before `front`.
+    pub number: Option<Number>,
     /// The workflow's own id.
     pub workflow: Option<String>,
     /// The output nodes to run; `None` for all.
@@ -37,6 +41,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     prompt_id: Option<&'a RawValue>,
     front: Option<bool>,
+    #[serde(borrow)]
+    number: Option<&'a RawValue>,
     #[serde(borrow)]
     partial_execution_targets: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -84,11 +90,29 @@ impl<'a> PromptRequest<'a> {
             id,
             client: fields.client_id.and_then(|text| text.parse().ok()),
             front: fields.front.unwrap_or_default(),
+            number: number(fields.number)?,
             workflow,
             // Whatever else ComfyUI makes of it, it is no list of nodes to check by.
             targets: fields.partial_execution_targets.and_then(|text| serde_json::from_str(text.get()).ok()),
             graph: Graph::read(prompt).map_err(Trouble::Workflow)?,
         })
+    }
+}
+
+fn number(sent: Option<&RawValue>) -> Result<Option<Number>, Trouble> {
+    let refused = |_| Trouble::BadRequest("number must be a number.".to_owned());
+    sent.map_or(Ok(None), |text| serde_json::from_str(text.get()).map_err(refused))
+}
+
+impl PromptRequest<'_> {
+    /// Where it is to stand among the participant's own waiting jobs.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self.number.as_ref().and_then(Number::as_f64) {
+            Some(number) => Order::Number(number),
+            None if self.front => Order::Front,
+            None => Order::Last,
+        }
     }
 }
 
@@ -145,6 +169,8 @@ mod tests {
         assert_eq!(code(r#"{"prompt":{"1":{"inputs":{}}}}"#), "missing_node_type");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#), "invalid_prompt_id");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":"x"}"#), "bad_request");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"number":"first"}"#), "bad_request");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"number":null}"#), "accepted");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":null,"front":null}"#), "accepted");
         let link =
             |to: &str| format!(r#"{{"prompt":{{"1":{{"class_type":"A","inputs":{{"a":["{to}",0]}}}}}}}}"#);

@@ -4,7 +4,7 @@ use queue_broker::Broker;
 use queue_broker::transitions::submit::{Body, Full, Submission, Submitted};
 use queue_protocol::link::BoundInput;
 use queue_protocol::{AccountName, FileHash, JobId, Lane, limits};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 use super::needs::Requirements;
@@ -20,8 +20,8 @@ use crate::problem::Trouble;
 pub struct Accepted {
     /// The job.
     pub id: JobId,
-    /// Its arrival number; 0 when it was stored before.
-    pub number: u64,
+    /// ComfyUI's number: as it was sent, or its arrival number, negative at the front.
+    pub number: Number,
     /// Whether this very job was submitted before.
     pub repeated: bool,
     /// Why some of its outputs will not run: ComfyUI's `node_errors`.
@@ -85,7 +85,7 @@ impl Door {
                 body_hash: &body_hash,
                 body: if large { Body::Stored(body.len()) } else { Body::Inline(&body) },
                 client: request.client.as_ref(),
-                front: request.front,
+                order: request.order(),
                 workflow: request.workflow.as_deref(),
                 inputs: &inputs,
             })
@@ -96,7 +96,13 @@ impl Door {
                 tracing::warn!(job.id = %request.id, %error, "cannot tell yet who can run a job");
             }
         }
-        answer(request.id, submitted, node_errors)
+        let number = match (&request.number, &submitted) {
+            (Some(number), _) => number.clone(),
+            (None, Submitted::Accepted { number, .. }) if request.front => negative(*number),
+            (None, Submitted::Accepted { number, .. }) => Number::from(*number),
+            (None, _) => Number::from(self.broker.job(request.id).await?.map_or(0, |job| job.seq)),
+        };
+        answer(request.id, number, submitted, node_errors)
     }
 
     /// Binds each name of an uploaded file to the content it has now. A name that is none of the participant's own
@@ -135,10 +141,20 @@ fn names_a_workers_folder(text: &str) -> bool {
     text.ends_with(" [output]") || text.ends_with(" [temp]") || text.starts_with("atelier/")
 }
 
-fn answer(id: JobId, submitted: Submitted, node_errors: Map<String, Value>) -> Result<Accepted, Trouble> {
+/// ComfyUI's number of a job at the front.
+fn negative(arrival: u64) -> Number {
+    i64::try_from(arrival).map_or(Number::from(i64::MIN), |arrival| Number::from(-arrival))
+}
+
+fn answer(
+    id: JobId,
+    number: Number,
+    submitted: Submitted,
+    node_errors: Map<String, Value>,
+) -> Result<Accepted, Trouble> {
     match submitted {
-        Submitted::Accepted { number, .. } => Ok(Accepted { id, number, repeated: false, node_errors }),
-        Submitted::Repeated(_) => Ok(Accepted { id, number: 0, repeated: true, node_errors }),
+        Submitted::Accepted { .. } => Ok(Accepted { id, number, repeated: false, node_errors }),
+        Submitted::Repeated(_) => Ok(Accepted { id, number, repeated: true, node_errors }),
         Submitted::Conflict => Err(Trouble::IdTaken),
         Submitted::Full(full) => Err(no_room(full)),
     }

@@ -71,6 +71,28 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
 }
 
 #[tokio::test]
+async fn a_number_orders_ones_own_line_as_comfyui_orders_by_it() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    let first = submit(&broker, &ada).await;
+    let bens = submit(&broker, &ben).await;
+    let second = submit(&broker, &ada).await;
+    let with = |number| Submit { number: Some(number), ..Submit::of(&ada) };
+    let (between, before_all, last, front) =
+        (with(1.5), with(-100.0), with(7e300), Submit { front: true, ..Submit::of(&ada) });
+    for job in [&between, &before_all, &last, &front] {
+        job.to(&broker).await;
+    }
+    let third = submit(&broker, &ada).await;
+    let expected = [before_all.id, front.id, first, between.id, second, third, last.id];
+    let mut line = expected.to_vec();
+    let positions = broker.positions(&line).await.unwrap();
+    line.sort_by_key(|id| positions[expected.iter().position(|known| known == id).unwrap()]);
+    assert_eq!(line, expected);
+    assert_eq!(broker.positions(&[bens]).await.unwrap(), [Some(2)], "nobody else's turn is moved");
+}
+
+#[tokio::test]
 async fn positions_count_what_starts_before() {
     let broker = fresh_workshop().await;
     let (ada, ben, teacher) = (person("ada"), person("ben"), person("teacher"));
