@@ -28,6 +28,7 @@ use crate::identity::{Passwords, sign_in};
 use crate::janitor::Settings;
 use crate::metrics::Metrics;
 use crate::pages::Look;
+use crate::parts::Parts;
 use crate::private_redis::{self, PrivateRedis};
 use crate::workflow::submit::Door;
 use crate::{api, gate, health, janitor, link, seat};
@@ -43,6 +44,7 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) files: Files,
     pub(crate) capabilities: Capabilities,
+    pub(crate) parts: Parts,
     pub(crate) identity: Identity,
     pub(crate) hub: Hub,
     pub(crate) places: link::Places,
@@ -149,6 +151,7 @@ impl App {
             config: Arc::new(config),
             hub: Hub::default(),
             places: link::Places::default(),
+            parts: Parts::new(broker.clone(), files.clone()),
             broker,
             files,
             capabilities,

@@ -22,6 +22,7 @@ mod hub;
 mod janitor;
 mod metrics;
 mod pages;
+mod parts;
 mod path_rule;
 mod private_redis;
 

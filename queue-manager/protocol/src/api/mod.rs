@@ -1,5 +1,6 @@
 //! Shapes of the JSON API under `/api/v1` and of the health views.
 
+pub mod browser_files;
 pub mod jobs;
 pub mod journal;
 pub mod people;
@@ -7,6 +8,7 @@ pub mod queue;
 
 use serde::{Deserialize, Serialize};
 
+pub use browser_files::{BrowserFile, BrowserFileSet, BrowserFileSets};
 pub use jobs::{
     Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, StartsIn, Submitted,
 };

@@ -12,6 +12,7 @@ mod bad_lines;
 mod configuration;
 mod contract;
 mod crashes;
+mod custom_nodes;
 mod dashboard;
 mod doors;
 mod failing;
