@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::pages::Look;
 use crate::parts::Parts;
 use crate::private_redis::{self, PrivateRedis};
+use crate::sealed::Sealer;
 use crate::workflow::submit::Door;
 use crate::{api, gate, health, janitor, link, seat};
 
@@ -53,6 +54,7 @@ pub(crate) struct App {
     pub(crate) templates: seat::templates::Templates,
     pub(crate) quota: seat::quota::Quota,
     pub(crate) door: Door,
+    pub(crate) sealer: Sealer,
     pub(crate) pace: Pace,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
@@ -131,6 +133,7 @@ impl App {
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
         let metrics = Metrics::default();
+        let sealer = Sealer::open(&config.data.join("secret.key"))?;
         let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
@@ -142,11 +145,13 @@ impl App {
             quota: seat::quota::Quota { megabytes: config.seats.saved_mb, files: config.seats.saved_files },
             pace: Pace::default(),
             door: Door {
+                sealer: sealer.clone(),
                 broker: broker.clone(),
                 files: files.clone(),
                 capabilities: capabilities.clone(),
                 metrics: metrics.clone(),
             },
+            sealer,
             metrics,
             config: Arc::new(config),
             hub: Hub::default(),

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod link;
 pub mod logging;
 pub mod problem;
+pub mod sealed;
 pub mod seat;
 pub mod workflow;
 

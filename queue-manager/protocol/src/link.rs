@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::ids::{AccountName, FileHash, JobId, LeaseToken, WorkerName};
 use crate::job::FailureKind;
+use crate::secret::Secret;
 use crate::timings::Timings;
 
 /// A claim as both sides name it in every later message.
@@ -265,6 +266,9 @@ pub struct Offer {
     pub body: Option<Box<RawValue>>,
     /// Uploaded files the graph names.
     pub inputs: Vec<BoundInput>,
+    /// Keys of paid nodes for the prompt's `extra_data`; to be kept nowhere and said to nobody else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Secret>,
 }
 
 /// The job that a worker will probably be lent next, as far as it may know it: what to fetch, and nothing else.

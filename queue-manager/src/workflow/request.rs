@@ -1,5 +1,7 @@
 //! The body of `POST /prompt`, as an unmodified frontend sends it.
 
+use std::collections::BTreeMap;
+
 use queue_broker::transitions::submit::Order;
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
@@ -116,25 +118,31 @@ impl PromptRequest<'_> {
     }
 }
 
-/// A body within the limits and without the keys of paid nodes: the bytes that came, where there are none.
+/// A body within the limits and without the keys of paid nodes, the bytes that came where there are none; and those keys,
+/// as the JSON object they would stand in.
 ///
 /// # Errors
 /// [`Refusal::TooDeep`], or [`Trouble::BadRequest`] for what is no JSON.
-pub fn checked(body: &[u8]) -> Result<Vec<u8>, Trouble> {
+pub fn checked(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
     if depth::exceeds(body, limits::DEPTH) {
         return Err(Trouble::Workflow(Refusal::TooDeep));
     }
     let mentions = |key: &str| body.windows(key.len()).any(|window| window == key.as_bytes());
     if !SECRETS.iter().any(|key| mentions(key)) {
-        return Ok(body.to_vec());
+        return Ok((body.to_vec(), None));
     }
     let mut request: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)?;
+    let mut keys = BTreeMap::new();
     if let Some(extra) = request.get_mut("extra_data").and_then(serde_json::Value::as_object_mut) {
         for key in SECRETS {
-            extra.remove(key);
+            // What is no text is none.
+            if let Some(serde_json::Value::String(secret)) = extra.remove(key) {
+                keys.insert(key, secret);
+            }
         }
     }
-    Ok(serde_json::to_vec(&request)?)
+    let keys = if keys.is_empty() { None } else { Some(serde_json::to_vec(&keys)?) };
+    Ok((serde_json::to_vec(&request)?, keys))
 }
 
 #[cfg(test)]
@@ -144,13 +152,15 @@ mod tests {
     #[test]
     fn the_bytes_that_came_are_the_bytes_that_are_kept() {
         let body = br#"{"prompt" : {"1": {"class_type":"A"}},   "x":1.50}"#;
-        assert_eq!(checked(body).unwrap(), body);
+        assert_eq!(checked(body).unwrap(), (body.to_vec(), None));
     }
 
     #[test]
     fn keys_of_paid_nodes_are_cut_out() {
         let body = br#"{"prompt":{},"extra_data":{"auth_token_comfy_org":"canary","keep":1}}"#;
-        let kept = String::from_utf8(checked(body).unwrap()).unwrap();
+        let (kept, keys) = checked(body).unwrap();
+        assert_eq!(keys.unwrap(), br#"{"auth_token_comfy_org":"canary"}"#);
+        let kept = String::from_utf8(kept).unwrap();
         assert!(!kept.contains("canary"));
         assert!(kept.contains(r#""keep":1"#));
     }

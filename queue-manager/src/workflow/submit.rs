@@ -14,6 +14,7 @@ use crate::capabilities::{Capabilities, Known};
 use crate::files::{Files, outputs};
 use crate::metrics::Metrics;
 use crate::problem::Trouble;
+use crate::sealed::Sealer;
 
 /// A job that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Door {
     pub files: Files,
     /// What workers have.
     pub capabilities: Capabilities,
+    /// Who keeps the keys of paid nodes.
+    pub sealer: Sealer,
     /// Where submits are counted.
     pub(crate) metrics: Metrics,
 }
@@ -63,7 +66,7 @@ impl Door {
     }
 
     async fn store(&self, participant: &AccountName, lane: Lane, body: &[u8]) -> Result<Accepted, Trouble> {
-        let body = checked(body)?;
+        let (body, keys) = checked(body)?;
         let request = PromptRequest::read(&body)?;
         let known = self.capabilities.known().await?;
         let node_errors =
@@ -71,6 +74,7 @@ impl Door {
         let inputs = self.bind_inputs(participant, &request, &known).await?;
         let needs = Requirements::of(&request.graph, &known).named()?;
         let body_hash: FileHash = hex::encode(Sha256::digest(&body)).parse()?;
+        let sealed = keys.map(|keys| self.sealer.seal(request.id, participant, &keys)).transpose()?;
         let large = body.len() > limits::BODY_IN_REDIS;
         if large {
             self.files.write(&outputs::body_path(participant, &body_hash)?, body.clone()).await?;
@@ -88,6 +92,7 @@ impl Door {
                 order: request.order(),
                 workflow: request.workflow.as_deref(),
                 inputs: &inputs,
+                sealed: sealed.as_deref(),
             })
             .await?;
         if let Submitted::Accepted { untaught: true, .. } = submitted {

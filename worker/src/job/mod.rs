@@ -2,6 +2,7 @@
 
 mod files;
 mod graph;
+mod keys;
 mod messages;
 mod watch;
 
@@ -27,6 +28,7 @@ use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use files::{Mover, Stored};
+use keys::Keys;
 use messages::Messages;
 
 /// What every job of this worker works with.
@@ -216,6 +218,10 @@ impl Job {
         Mover { with: self.with.clone(), lease: self.lease, heard: self.heard.clone() }
     }
 
+    fn keys(&self) -> Keys<'_> {
+        Keys(&self.offer.keys)
+    }
+
     fn messages(&self) -> Messages<'_> {
         Messages { lease: self.lease, outbox: &self.with.outbox }
     }
@@ -273,6 +279,7 @@ impl Job {
         };
         files::place_inputs(&self.mover(), &self.offer, &mut body).await?;
         graph::make_ours(&mut body, self.lease.job, &self.with.worker, &self.with.output_classes);
+        graph::add_keys(&mut body, &self.offer.keys);
         Ok(body)
     }
 
@@ -282,6 +289,7 @@ impl Job {
         let Some(mut entry) = entry else {
             return End::Failed(FailureKind::Interrupted, self.messages().interrupted());
         };
+        self.keys().hide_in(&mut entry);
         let verdict = entry.verdict();
         self.say_what_was_missed(&entry, &["execution_start", "execution_cached"]);
         let mover = self.mover();

@@ -72,7 +72,7 @@ impl Watch {
                 }
                 return Ok(false);
             }
-            Frame::Text(text) => text,
+            Frame::Text(text) => job.keys().hidden(text),
         };
         let Ok(mut message) = serde_json::from_str::<Message>(&text) else {
             return Ok(false);

@@ -7,7 +7,8 @@
 -- ARGV[7] SHA-256 of body    ARGV[8] body, empty when it is in the file store   ARGV[9] its bytes as submitted
 -- ARGV[10] client id or ''   ARGV[11] 'front', a number or ''    ARGV[12] the workflow's own id or ''
 -- ARGV[13] bound inputs as JSON or ''
--- ARGV[14..] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
+-- ARGV[14] sealed keys of paid nodes or ''
+-- ARGV[15..] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
 -- Answers accepted seq '1' where somebody here has not been taught about these needs | repeated state | conflict
 --   | full (participant or workshop) (jobs or bytes) used
 
@@ -28,12 +29,13 @@ if known[1] then
   if known[1] == participant and known[2] == ARGV[7] then return { 'repeated', known[3] } end
   return { 'conflict' }
 end
-local full = no_room(participant, tonumber(ARGV[9]), { ARGV[14], ARGV[15], ARGV[16], ARGV[17] })
+local full = no_room(participant, tonumber(ARGV[9]), { ARGV[15], ARGV[16], ARGV[17], ARGV[18] })
 if full then return full end
 
 redis.call('HSETNX', key('needs'), needs, ARGV[6])
 if ARGV[8] ~= '' then redis.call('SET', key('body', id), ARGV[8]) end
 if ARGV[13] ~= '' then redis.call('SET', key('inputs', id), ARGV[13]) end
+if ARGV[14] ~= '' then redis.call('SET', key('sealed', id), ARGV[14]) end
 local job = { participant = participant, lane = lane, needs = needs, body_bytes = ARGV[9], client = ARGV[10], worker = '' }
 admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12])
 local arrival = job.seq

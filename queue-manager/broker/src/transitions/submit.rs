@@ -31,6 +31,8 @@ pub struct Submission<'a> {
     pub workflow: Option<&'a str>,
     /// Uploaded files the graph names.
     pub inputs: &'a [BoundInput],
+    /// Keys of paid nodes, sealed; deleted at the job's end.
+    pub sealed: Option<&'a [u8]>,
 }
 
 /// Where a new job stands among its owner's waiting jobs in its lane.
@@ -151,6 +153,7 @@ impl Broker {
             .arg(submission.order.word())
             .arg(workflow)
             .arg(inputs)
+            .arg(submission.sealed.unwrap_or_default())
             .arg(&USUAL_CAPS)
             .run()
             .await?;

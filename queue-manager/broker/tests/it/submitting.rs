@@ -1,6 +1,7 @@
 //! Submit: what is stored, what is refused.
 
 use queue_broker::transitions::submit::{Full, Submitted};
+use queue_protocol::link::HeldLease;
 use queue_protocol::{JobState, Lane, limits};
 
 use crate::redis_server::fresh_workshop;
@@ -68,6 +69,17 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
     assert_eq!(positions, [Some(1), Some(2), Some(3)]);
     assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, urgent.id);
     assert_eq!(lent(&broker, &gpu("gpu-2")).await.job, bens);
+}
+
+#[tokio::test]
+async fn sealed_keys_go_to_each_worker_that_runs_the_job() {
+    let broker = fresh_workshop().await;
+    submit(&broker, &person("ada")).await;
+    let lent_once = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(lent_once.sealed.as_deref(), Some(b"sealed".as_slice()));
+    let lease = HeldLease { job: lent_once.job, token: lent_once.token };
+    broker.release(&gpu("gpu-1"), lease).await.unwrap();
+    assert_eq!(lent(&broker, &gpu("gpu-1")).await.sealed, lent_once.sealed);
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ impl<'a> Submit<'a> {
                 body_hash: &hash.parse().unwrap(),
                 body: Body::Inline(self.body),
                 client: None,
+                sealed: Some(b"sealed"),
                 order: match self.number {
                     Some(number) => Order::Number(number),
                     None if self.front => Order::Front,
