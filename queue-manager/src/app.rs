@@ -28,7 +28,9 @@ use crate::identity::{Passwords, sign_in};
 use crate::janitor::Settings;
 use crate::metrics::Metrics;
 use crate::pages::Look;
+use crate::parts::Parts;
 use crate::private_redis::{self, PrivateRedis};
+use crate::sealed::Sealer;
 use crate::workflow::submit::Door;
 use crate::{api, gate, health, janitor, link, seat};
 
@@ -43,6 +45,7 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) files: Files,
     pub(crate) capabilities: Capabilities,
+    pub(crate) parts: Parts,
     pub(crate) identity: Identity,
     pub(crate) hub: Hub,
     pub(crate) places: link::Places,
@@ -51,6 +54,7 @@ pub(crate) struct App {
     pub(crate) templates: seat::templates::Templates,
     pub(crate) quota: seat::quota::Quota,
     pub(crate) door: Door,
+    pub(crate) sealer: Sealer,
     pub(crate) pace: Pace,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
@@ -129,6 +133,7 @@ impl App {
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
         let metrics = Metrics::default();
+        let sealer = Sealer::open(&config.data.join("secret.key"))?;
         let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
@@ -142,15 +147,18 @@ impl App {
             door: Door {
                 policy: Arc::new(config.seats.policy()),
                 reading: Arc::new(tokio::sync::Semaphore::new(2)),
+                sealer: sealer.clone(),
                 broker: broker.clone(),
                 files: files.clone(),
                 capabilities: capabilities.clone(),
                 metrics: metrics.clone(),
             },
+            sealer,
             metrics,
             config: Arc::new(config),
             hub: Hub::default(),
             places: link::Places::default(),
+            parts: Parts::new(broker.clone(), files.clone()),
             broker,
             files,
             capabilities,

@@ -51,6 +51,11 @@ impl Keys {
         self.plain(name)
     }
 
+    /// Hashes of the sets of scripts that seats load.
+    pub(crate) fn browser_files(&self) -> String {
+        self.plain("browser-files")
+    }
+
     /// A participant's own caps.
     pub(crate) fn caps(&self, participant: &AccountName) -> String {
         format!("{}:caps:{participant}", self.0)

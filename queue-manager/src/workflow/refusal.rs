@@ -132,20 +132,23 @@ impl Refusal {
 
     /// ComfyUI's `node_errors`, which frame the node in the editor.
     #[must_use]
-    pub fn node_errors(&self) -> Value {
+    pub fn node_errors(&self) -> Map<String, Value> {
         match self {
-            Self::Invalid { node_errors, .. } => Value::Object(node_errors.clone()),
-            Self::BrokenLink { node, class, input, target } => json!({ node: {
-                "class_type": class,
-                "dependent_outputs": [],
-                "errors": [{
-                    "type": "bad_linked_input",
-                    "message": "Bad linked input",
-                    "details": format!("{input} is linked to node '{target}', which is not in the workflow"),
-                    "extra_info": {"input_name": input, "received_value": target},
-                }],
-            }}),
-            _ => json!({}),
+            Self::Invalid { node_errors, .. } => node_errors.clone(),
+            Self::BrokenLink { node, class, input, target } => {
+                let about = json!({
+                    "class_type": class,
+                    "dependent_outputs": [],
+                    "errors": [{
+                        "type": "bad_linked_input",
+                        "message": "Bad linked input",
+                        "details": format!("{input} is linked to node '{target}', which is not in the workflow"),
+                        "extra_info": {"input_name": input, "received_value": target},
+                    }],
+                });
+                Map::from_iter([(node.clone(), about)])
+            }
+            _ => Map::new(),
         }
     }
 }

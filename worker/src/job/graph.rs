@@ -1,8 +1,8 @@
 //! What the worker changes in a request before ComfyUI gets it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use queue_protocol::{JobId, WorkerName};
+use queue_protocol::{JobId, Secret, WorkerName};
 use serde_json::{Value, json};
 
 /// This worker's folder in ComfyUI's input and output folders. Two instances on one box may share those, and both count
@@ -79,6 +79,13 @@ pub(super) fn make_ours(body: &mut Value, job: JobId, worker: &WorkerName, outpu
     }
     if extra["preview_method"].as_str().is_none_or(|method| method == "default") {
         extra["preview_method"] = json!("auto");
+    }
+}
+
+/// The keys of paid nodes to where ComfyUI looks for them.
+pub(super) fn add_keys(body: &mut Value, keys: &BTreeMap<String, Secret>) {
+    for (name, key) in keys {
+        body["extra_data"][name] = json!(key.expose());
     }
 }
 

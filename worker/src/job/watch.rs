@@ -1,6 +1,6 @@
 //! Watching a prompt until ComfyUI has an entry for it: its socket for speed, `/queue` and `/history` for the truth.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use queue_protocol::{frame, timings};
 use serde::Deserialize;
@@ -13,6 +13,8 @@ use crate::comfyui::{ComfyuiError, Whereabouts};
 
 /// Unanswered polls after which ComfyUI is taken for gone.
 const POLLS_BEFORE_LOST: u32 = 2;
+/// How long the last messages may be behind the history. What has not come by then is said from the history.
+const BEHIND: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
 struct Message {
@@ -39,6 +41,10 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
             }
             _ = poll.tick() => {
                 if let Some(end) = watch.look(job).await? {
+                    let rest = async { while !watch.heard(job, socket.next().await).await? {} Ok(()) };
+                    if let (Some(_), Ok(Err(trouble))) = (&end, tokio::time::timeout(BEHIND, rest).await) {
+                        return Err(trouble);
+                    }
                     return Ok(end);
                 }
             }
@@ -66,7 +72,7 @@ impl Watch {
                 }
                 return Ok(false);
             }
-            Frame::Text(text) => text,
+            Frame::Text(text) => job.keys().hidden(text),
         };
         let Ok(mut message) = serde_json::from_str::<Message>(&text) else {
             return Ok(false);
@@ -85,7 +91,12 @@ impl Watch {
             "executing" if message.data["node"].is_null() => {
                 return Ok(message.data["prompt_id"] == id.as_str());
             }
-            _ => job.messages().pass_on(&message.kind, text),
+            // Said by the queue-manager, if the job does not run again.
+            "execution_error" => {}
+            _ => {
+                job.messages().pass_on(&message.kind, text);
+                job.told.insert(message.kind);
+            }
         }
         Ok(false)
     }
