@@ -89,16 +89,18 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Signs in on the sign-in page, as a person does.
+    /// Signs in on the sign-in page, as a person does, and waits for the page behind it.
     ///
     /// # Errors
-    /// When the page is not there.
+    /// When the page is not there, or the sign-in is refused.
     pub async fn sign_in(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
         self.page.goto(&format!("{base}/sign-in")).await?;
         self.page.find(Locator::Id("name")).await?.send_keys(name).await?;
         self.page.find(Locator::Id("password")).await?.send_keys(password).await?;
         self.page.find(Locator::Css("button[type=submit]")).await?.click().await?;
-        Ok(())
+        // Whoever goes elsewhere before the answer is there is not signed in.
+        let inside = "return document.readyState === 'complete' && !location.pathname.endsWith('/sign-in');";
+        self.wait_for("the page behind the sign-in", inside, vec![]).await.map(drop)
     }
 
     /// Signs in and waits until the unmodified frontend's editor is there.
