@@ -129,7 +129,8 @@ impl App {
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
         let metrics = Metrics::default();
-        let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
+        let passwords = Passwords::new(metrics.password_checks())?;
+        let identity = Identity::new(broker.clone(), passwords, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),

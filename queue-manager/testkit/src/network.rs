@@ -48,6 +48,16 @@ impl Browser {
         self.devtools("Network.setBlockedURLs", json!({"urls": [format!("*{ending}")]})).await
     }
 
+    /// From now on servers are asked not to compress anything, so that what they send can be read on the way.
+    ///
+    /// # Errors
+    /// When the driver does not take it.
+    pub async fn take_nothing_compressed(&self) -> anyhow::Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"Accept-Encoding": "identity"}}))
+            .await
+    }
+
     /// What Chromium's `DevTools` told of its network and its page since the last time this was asked.
     pub(crate) async fn events(&self) -> anyhow::Result<Vec<Value>> {
         let log = self.tell("se/log", json!({"type": "performance"})).await?;
