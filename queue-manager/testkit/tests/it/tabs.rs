@@ -127,9 +127,9 @@ async fn sixty_tabs_that_come_back_at_once_cost_no_password_check_and_each_gets_
     for (tab, job) in back.iter_mut().zip(&jobs) {
         tab.hear_the_end(job).await.unwrap();
         hear_left(tab, 0).await;
-        let story = tab.story(job);
-        let times = |kind: &str| story.iter().filter(|heard| **heard == kind).count();
-        assert_eq!((times("executed"), times("execution_success")), (1, 1), "{story:?}");
+        let heard = tab.story(job);
+        let times = |kind: &str| heard.iter().filter(|one| **one == kind).count();
+        assert_eq!((times("executed"), times("execution_success")), (1, 1), "{heard:?}");
     }
     for (n, tab) in back.iter_mut().enumerate().skip(12) {
         hear_left(tab, 0).await;
