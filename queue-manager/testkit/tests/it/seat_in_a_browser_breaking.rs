@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::browser::queue_panel::Row;
 use testkit::browser::{Browser, Driver};
 use testkit::process::repository;
 use testkit::{WorkshopBuilder, graphs, waiting};
 
-/// Runs what is on the canvas, and answers the job once it shows a preview.
-async fn run(browser: &Browser) -> String {
+/// Runs something that no GPU has in its cache, and answers the job once it shows a preview.
+async fn run(browser: &Browser, seed: u64) -> String {
+    browser.load(&graphs::sampled_picture(seed, 100), &format!("work {seed}")).await.unwrap();
     let before: Vec<_> = browser.rows().await.unwrap().into_iter().map(|row| row.id).collect();
     browser.click_run().await.unwrap();
-    let is =
-        |row: &testkit::browser::queue_panel::Row| row.runs() && row.picture && !before.contains(&row.id);
+    let is = |row: &Row| row.runs() && row.picture && !before.contains(&row.id);
     browser.row("the job to run", is).await.unwrap().id
 }
 
@@ -24,10 +25,9 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
     let browser = driver.browser(1280, 800).await.unwrap();
     browser.open_seat(&workshop.front, "user001", workshop.password("user001").unwrap()).await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    browser.load(&graphs::sampled_picture(1, 100), "work").await.unwrap();
     browser.open_queue().await.unwrap();
 
-    let job = run(&browser).await;
+    let job = run(&browser, 1).await;
     browser.page.refresh().await.unwrap();
     browser.editor().await.unwrap();
     browser.open_queue().await.unwrap();
@@ -36,7 +36,7 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
     browser.picture_of(&job).await.unwrap();
 
     // It ends while nobody can tell the tab.
-    let job = run(&browser).await;
+    let job = run(&browser, 2).await;
     let worker = if ada.job(&job).await.unwrap()["worker"] == "gpu-1" { 1 } else { 2 };
     workshop.queue_manager.kill().await.unwrap();
     browser.shows("Reconnecting").await.unwrap();
@@ -53,7 +53,7 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
         .await
         .unwrap();
 
-    let job = run(&browser).await;
+    let job = run(&browser, 3).await;
     let victim = usize::from(ada.job(&job).await.unwrap()["worker"] == "gpu-2");
     workshop.workers[victim].kill().await.unwrap();
     browser.picture_of(&job).await.unwrap();
