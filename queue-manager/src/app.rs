@@ -134,7 +134,8 @@ impl App {
         let capabilities = Capabilities::new(broker.clone(), files.clone());
         let metrics = Metrics::default();
         let sealer = Sealer::open(&config.data.join("secret.key"))?;
-        let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
+        let passwords = Passwords::new(metrics.password_checks())?;
+        let identity = Identity::new(broker.clone(), passwords, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),

@@ -11,10 +11,10 @@ use crate::comfyui::history::Entry;
 use crate::comfyui::socket::{Frame, JobSocket};
 use crate::comfyui::{ComfyuiError, Whereabouts};
 
+/// How long ComfyUI's socket must be silent before a history entry counts as its last word.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Unanswered polls after which ComfyUI is taken for gone.
 const POLLS_BEFORE_LOST: u32 = 2;
-/// How long the last messages may be behind the history. What has not come by then is said from the history.
-const BEHIND: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
 struct Message {
@@ -41,10 +41,7 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
             }
             _ = poll.tick() => {
                 if let Some(end) = watch.look(job).await? {
-                    let rest = async { while !watch.heard(job, socket.next().await).await? {} Ok(()) };
-                    if let (Some(_), Ok(Err(trouble))) = (&end, tokio::time::timeout(BEHIND, rest).await) {
-                        return Err(trouble);
-                    }
+                    watch.hear_out(job, socket).await?;
                     return Ok(end);
                 }
             }
@@ -99,6 +96,17 @@ impl Watch {
             }
         }
         Ok(false)
+    }
+
+    /// Passes on what ComfyUI said before it wrote its history and nobody has read yet: a picture may take longer to store
+    /// than from one poll to the next.
+    async fn hear_out(&self, job: &mut Job, socket: &mut JobSocket) -> Result<(), Trouble> {
+        while let Ok(frame) = tokio::time::timeout(LAST_WORDS, socket.next()).await {
+            if self.heard(job, frame).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Asks where the prompt is. `Some` when the watch is over.
