@@ -1,6 +1,7 @@
 //! What a workshop is made of, and how it is started.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 
@@ -74,7 +75,8 @@ impl WorkshopBuilder {
         self
     }
 
-    /// With the pinned frontend package that `scripts/fetch-frontend.sh` unpacked.
+    /// With the frontend package that `scripts/fetch-frontend.sh` unpacked: the pinned one, or the version that
+    /// `ATELIER_TEST_FRONTEND` names.
     #[must_use]
     pub fn with_frontend(mut self) -> Self {
         self.frontend = true;
@@ -118,12 +120,7 @@ impl WorkshopBuilder {
         let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
         let (bind, worker_bind, admin_bind) = (address()?, address()?, address()?);
         let frontend = if self.frontend {
-            let path = repository().join("data/frontend/current");
-            ensure!(
-                path.join("index.html").exists(),
-                "run scripts/fetch-frontend.sh first (scripts/test.sh does)"
-            );
-            path
+            unpacked_frontend()?
         } else {
             folder.path().join("no-frontend")
         };
@@ -170,6 +167,19 @@ impl WorkshopBuilder {
         }
         Ok(workshop)
     }
+}
+
+/// The folder of the frontend to try.
+fn unpacked_frontend() -> anyhow::Result<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "tests have no configuration of their own")]
+    let version = std::env::var("ATELIER_TEST_FRONTEND").unwrap_or_else(|_| "current".to_owned());
+    let path = repository().join("data/frontend").join(&version);
+    ensure!(
+        path.join("index.html").exists(),
+        "{} is missing: run scripts/fetch-frontend.sh first (scripts/test.sh does)",
+        path.display()
+    );
+    Ok(path)
 }
 
 impl Default for WorkshopBuilder {
