@@ -32,7 +32,7 @@ if [ ! -f "$target/index.html" ]; then
     # Source maps are two thirds of the package and nobody's at a workshop.
     find "$static" -name '*.map' -delete
     # Compressed once, here, and not at every request.
-    find "$static" -type f \( -name '*.js' -o -name '*.css' -o -name '*.svg' -o -name '*.json' \) -size +1k \
+    find "$static" -type f \( -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.svg' -o -name '*.json' \) -size +1k \
         -exec gzip -9 -k {} +
     mkdir -p data/frontend
     rm -rf "$target"

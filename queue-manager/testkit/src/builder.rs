@@ -1,11 +1,9 @@
 //! What a workshop is made of, and how it is started.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use anyhow::ensure;
-
-use crate::process::{free_port, repository};
+use crate::frontend::Frontend;
+use crate::process::free_port;
 use crate::workshop::{Workshop, queue_manager};
 
 /// What a workshop is made of.
@@ -119,11 +117,8 @@ impl WorkshopBuilder {
         let folder = tempfile::tempdir()?;
         let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
         let (bind, worker_bind, admin_bind) = (address()?, address()?, address()?);
-        let frontend = if self.frontend {
-            unpacked_frontend()?
-        } else {
-            folder.path().join("no-frontend")
-        };
+        let frontend =
+            if self.frontend { Frontend::to_try()?.folder } else { folder.path().join("no-frontend") };
         let mut environment = BTreeMap::from([
             ("ATELIER_BIND", bind.clone()),
             ("ATELIER_WORKER_BIND", worker_bind.clone()),
@@ -167,19 +162,6 @@ impl WorkshopBuilder {
         }
         Ok(workshop)
     }
-}
-
-/// The folder of the frontend to try.
-fn unpacked_frontend() -> anyhow::Result<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration of their own")]
-    let version = std::env::var("ATELIER_TEST_FRONTEND").unwrap_or_else(|_| "current".to_owned());
-    let path = repository().join("data/frontend").join(&version);
-    ensure!(
-        path.join("index.html").exists(),
-        "{} is missing: run scripts/fetch-frontend.sh first (scripts/test.sh does)",
-        path.display()
-    );
-    Ok(path)
 }
 
 impl Default for WorkshopBuilder {
