@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
 # Runs the seats' browser tests with several versions of ComfyUI's frontend, and says which test passes with which.
 # usage: scripts/try-frontends.sh [VERSION…]   such as 1.50.6, or one of the words pinned and newest;
-#                                              without any: pinned, the oldest that is supported, newest
+#                                              without any: pinned, 1.27.10, newest
 # The exit code is 0 when every test passed with every version. Note the outcome in docs/compatibility.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
-
-oldest=1.27.10
 
 case "${1:-}" in
     -*)
@@ -19,7 +17,7 @@ have_cargo
 have_packages redis-server=redis-server nginx=nginx-light chromium=chromium chromedriver=chromium-driver \
     pip3=python3-pip c++=build-essential
 
-if [ $# -eq 0 ]; then set -- pinned "$oldest" newest; fi
+if [ $# -eq 0 ]; then set -- pinned 1.27.10 newest; fi
 versions=()
 for version in "$@"; do
     case "$version" in
@@ -44,9 +42,10 @@ cargo build --locked --workspace --bins
 cargo test --locked -p testkit --test it --no-run
 for version in "${versions[@]}"; do
     echo "== frontend $version, sha256:$(cat "data/frontend/$version.sha256" 2>/dev/null || echo unknown)"
+    rm -rf "screenshots/$version"
     touch "$folder/began"
     # One at a time, as browsers are heavy. The tests left out are about pages that have no frontend in them.
-    ATELIER_TEST_FRONTEND=$version cargo test --locked -p testkit --test it -- --test-threads=1 \
+    ATELIER_TEST_FRONTEND=$version cargo test --locked -p testkit --test it -- --test-threads=1 --show-output \
         --skip without_the_frontend --skip the_dashboard in_a_browser | tee "$folder/$version" || true
     # What a person saw, to be looked at: the next version's tests write pictures of the same names.
     mkdir -p "screenshots/$version"
@@ -59,7 +58,7 @@ for version in "${versions[@]}"; do
     passes=$(grep -c '^test .* \.\.\. ok$' "$folder/$version" || true)
     failures=$(grep -c '^test .* \.\.\. FAILED$' "$folder/$version" || true)
     if [ "$passes" -gt 0 ] && [ "$failures" -eq 0 ]; then verdict="works"; else verdict="DOES NOT WORK" failed=1; fi
-    echo "frontend $version: $verdict; $passes passed, $failures failed"
+    echo "frontend $version: $verdict; $passes passed, $failures failed; $(grep -m 1 '^first load' "$folder/$version" || true)"
     sed -n 's/^test \(.*\) \.\.\. ok$/    passed  \1/p; s/^test \(.*\) \.\.\. FAILED$/    FAILED  \1/p' "$folder/$version"
 done
 [ -z "$failed" ]
