@@ -11,7 +11,7 @@ use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
 use crate::workflow::graph::Node;
 use crate::workflow::needs::{Requirements, is_model};
-use crate::workflow::validation::{Findings, no_such_model, no_such_upload};
+use crate::workflow::validation::{Findings, is_comfyuis_own, no_such_model, no_such_upload};
 use crate::workflow::{Graph, Refusal};
 
 /// The `object_info` of one kind of worker.
@@ -45,7 +45,9 @@ impl ObjectInfo {
                 if UPLOAD_FLAGS.iter().any(|flag| spec[1][*flag] == Value::Bool(true)) {
                     uploads.insert((class.clone(), input.clone()));
                 }
-                if options_of(spec).next().is_some() {
+                // An empty list of other people's nodes may be filled by the browser.
+                let own = is_comfyuis_own(about) && choices_of(spec).is_some();
+                if own || options_of(spec).next().is_some() {
                     choices.insert((class.clone(), input.clone()));
                 }
                 models.extend(options_of(spec).filter(|text| is_model(text)).map(ToOwned::to_owned));
@@ -358,6 +360,8 @@ mod tests {
                     "image":[["someone-elses.png"],{"image_upload":true}]}}},
                 "Loader":{"output_node":false,"input":{"required":{
                     "ckpt_name":["COMBO",{"options":["a.safetensors"]}]}}},
+                "LoraLoader":{"output_node":false,"python_module":"nodes","input":{"required":{"lora_name":[[]]}}},
+                "Theirs":{"output_node":false,"python_module":"custom_nodes.x","input":{"required":{"model":[[]]}}},
                 "SaveImage":{"output_node":true,"input":{"required":{}}}}"#,
         )
         .unwrap()
@@ -384,6 +388,11 @@ mod tests {
         let loader = r#""1":{"class_type":"Loader","inputs":{"ckpt_name":"b.safetensors"}}"#;
         let missing = check(&format!("{{{loader},{save}}}")).unwrap_err();
         assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list");
+        let none = r#""1":{"class_type":"LoraLoader","inputs":{"lora_name":"b.safetensors"}}"#;
+        let missing = check(&format!("{{{none},{save}}}")).unwrap_err();
+        assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list", "no GPU has any");
+        let theirs = r#""1":{"class_type":"Theirs","inputs":{"model":"b.safetensors"}}"#;
+        assert_eq!(check(&format!("{{{theirs},{save}}}")), Ok(()), "their own list, their own check");
         assert_eq!(check(r#"{"1":{"class_type":"LoadImage"}}"#), Err(Refusal::NoOutputs));
     }
 }

@@ -78,7 +78,9 @@ fn why(job: &Job, mode: Mode) -> String {
     let ahead = match (people, jobs) {
         (0, 1) => "Your own job before it goes first.".to_owned(),
         (0, own) => format!("{own} of your own jobs go first."),
-        _ => format!("{} from {} ahead of it.", count(jobs, "job"), count_people(people)),
+        // Own jobs may be among them.
+        (_, 1) => format!("1 job goes first; {} ahead of you.", count_people(people)),
+        _ => format!("{jobs} jobs go first; {} ahead of you.", count_people(people)),
     };
     let rule = match mode {
         Mode::Fifo => "First come, first served.",
@@ -87,10 +89,6 @@ fn why(job: &Job, mode: Mode) -> String {
         Mode::Priority => "Instructor jobs go first, then turns.",
     };
     format!("{rule} {ahead}")
-}
-
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn count_people(number: u64) -> String {

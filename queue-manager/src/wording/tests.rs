@@ -43,7 +43,12 @@ fn a_waiting_job_says_its_place_its_time_and_why() {
     assert_eq!(text, "3rd in line · about 6–9 min");
     assert_eq!(
         detail,
-        "Taking turns: one job each before anyone gets a second. 2 jobs from 2 other people are ahead of it."
+        "Taking turns: one job each before anyone gets a second. 2 jobs go first; 2 other people are ahead of you."
+    );
+    let own_between = json!({"position": 6, "people_ahead": 1});
+    assert_eq!(
+        said(&own_between, Mode::Fifo).1,
+        "First come, first served. 5 jobs go first; 1 other person is ahead of you. No estimate yet."
     );
     let (text, detail) = said(&json!({"position": 3, "people_ahead": 0}), Mode::Fifo);
     assert_eq!(
