@@ -120,7 +120,9 @@ if [ "${ATELIER_PROFILE:-release}" = release ]; then
     cargo build --locked --release --workspace --exclude testkit --bins
     bin=${CARGO_TARGET_DIR:-target}/release
 else
-    cargo build --locked --workspace --exclude testkit --bins
+    # With all of the workspace, as the tests build it: another choice of crates is another choice of their features, and
+    # each would build most of it anew.
+    cargo build --locked --workspace --bins
     bin=${CARGO_TARGET_DIR:-target}/debug
 fi
 

@@ -28,12 +28,14 @@ async fn accept(person: &Person, method: Method, hash: &Value) -> StatusCode {
     person.request(method, &path).send().await.unwrap().status()
 }
 
-/// What a seat lists and what it answers for the script, once it lists so many: other replicas hear of it within a second.
+/// What a seat lists besides the workshop's panel and what it answers for the script, once it lists so many: other replicas
+/// hear of it within a second.
 async fn shown(person: &Person, number: usize) -> (u16, String) {
     let list = format!("/{}/api/extensions", person.name);
     waiting::until("the seat's list", LIMIT, async || {
         let listed = person.json(&list).await?;
-        Ok((listed.as_array().map(Vec::len) == Some(number)).then_some(()))
+        assert_eq!(listed[0], "/extensions/atelier/panel.js");
+        Ok((listed.as_array().map(Vec::len) == Some(1 + number)).then_some(()))
     })
     .await
     .unwrap();
