@@ -53,8 +53,13 @@ async fn a_job_that_does_not_end_in_time_is_given_back_and_another_worker_has_it
     let job = ada.wait_for(&id, "running").await.unwrap();
     let leaving = usize::from(job["worker"] == "gpu-2");
     assert_eq!(workshop.workers[leaving].stop().await.unwrap(), Some(0));
-    let queue = workshop.ask_comfyui(leaving + 1, "/queue").await.unwrap();
-    assert_eq!(queue, json!({"queue_running": [], "queue_pending": []}), "its ComfyUI was interrupted");
+    let entry = waiting::until("its ComfyUI to stop at the next step", LIMIT, async || {
+        let history = workshop.ask_comfyui(leaving + 1, &format!("/history/{id}")).await?;
+        Ok(Some(history[&id].clone()).filter(|entry| !entry.is_null()))
+    });
+    let entry = entry.await.unwrap();
+    let messages = entry["status"]["messages"].as_array().unwrap();
+    assert!(messages.iter().any(|message| message[0] == "execution_interrupted"), "{messages:?}");
     let job = ada.wait_for(&id, "completed").await.unwrap();
     assert_eq!(job["worker"], format!("gpu-{}", 2 - leaving));
     let crashes = workshop.redis(&["hget", &format!("{{workshop}}:job:{id}"), "crashes"]).await.unwrap();
