@@ -1,4 +1,4 @@
-//! What workers' ComfyUIs have for a tab beside their `object_info`: the scripts of custom nodes, which are shown only
+//! What a worker's ComfyUI has for a tab beside their `object_info`: the scripts of custom nodes, which are shown only
 //! after the instructor accepted exactly that set, and what these nodes list. Kept once per hash.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn path(part: Part, hash: &FileHash) -> Result<StorePath, Trouble> {
 
 /// Whether a seat may serve a script under this path: one of a custom node, and none of the frontend's own.
 fn is_script(path: &str) -> bool {
-    let rest = path.strip_prefix("/extensions/").filter(|rest| rest.ends_with(".js"));
+    let rest = path.strip_prefix("/extensions/").filter(|rest| rest.rsplit('.').next() == Some("js"));
     rest.is_some_and(|rest| {
         rest.contains('/') && !rest.starts_with("core/") && StorePath::new(&["extensions", rest]).is_ok()
     })
