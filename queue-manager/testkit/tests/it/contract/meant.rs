@@ -44,7 +44,6 @@ pub(super) const MEANT: &[Meant] = &[
     meant(&["01_idle", "02", "15"], "GET /view", "application/json, not nothing", "an error says why; the frontend reads only its status"),
     meant(&["01_more"], "GET /models/vae_approx", "404, not 200", "no loader says what is in this folder, so a seat does not have it"),
     meant(&["01_more"], "GET /models/vae_approx", "nothing, not application/json", "the same"),
-    meant(&["01_more"], "GET /extensions", "lacks *", "the frontend's own are in its package; others only once they are accepted"),
     meant(&["01_more"], "GET /global_subgraphs", "lacks *", "they come with the package of templates, which is hundreds of megabytes"),
     meant(&["01_more"], "GET /node_replacements", "lacks *", "by class; the simulated ComfyUI has other ones"),
     meant(&["01_more"], "GET /node_replacements", "has *", "the same"),

@@ -23,7 +23,7 @@ enum Spelling {
 /// Plays a recording in both spellings. An unlisted difference fails, and so does a listed one that is none any more.
 async fn hold_to(name: &str) {
     // Slow enough that a sampler's previews, two a second, are among what is told.
-    let workshop = WorkshopBuilder::new().step_ms(60).start().await.unwrap();
+    let workshop = WorkshopBuilder::new().step_ms(250).start().await.unwrap();
     let lines = capture::lines(name);
     let theirs = capture::seen(&lines);
     let listed: Vec<_> = MEANT
