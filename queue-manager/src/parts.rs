@@ -1,4 +1,4 @@
-//! What workers' ComfyUIs have for a tab beside their `object_info`: the scripts of custom nodes, which are shown only
+//! What a worker's ComfyUI has for a tab beside their `object_info`: the scripts of custom nodes, which are shown only
 //! after the instructor accepted exactly that set, and what these nodes list. Kept once per hash.
 
 use std::collections::BTreeMap;
@@ -46,11 +46,15 @@ fn path(part: Part, hash: &FileHash) -> Result<StorePath, Trouble> {
     StorePath::new(&["parts", part.word(), hash.as_str()])
 }
 
+/// Folders of the frontend's own scripts and of the workshop's panel.
+const OURS: [&str; 2] = ["core/", "atelier/"];
+
 /// Whether a seat may serve a script under this path: one of a custom node, and none of the frontend's own.
 fn is_script(path: &str) -> bool {
-    let rest = path.strip_prefix("/extensions/").filter(|rest| rest.ends_with(".js"));
+    let rest = path.strip_prefix("/extensions/").filter(|rest| rest.rsplit('.').next() == Some("js"));
     rest.is_some_and(|rest| {
-        rest.contains('/') && !rest.starts_with("core/") && StorePath::new(&["extensions", rest]).is_ok()
+        let ours = OURS.iter().any(|own| rest.starts_with(own));
+        rest.contains('/') && !ours && StorePath::new(&["extensions", rest]).is_ok()
     })
 }
 
@@ -184,6 +188,7 @@ mod tests {
         assert!(is_script("/extensions/ComfyUI-Notes/js/notes.js"));
         for other in [
             "/extensions/core/groupNode.js",
+            "/extensions/atelier/panel.js",
             "/extensions/notes.js",
             "/extensions/a/../core/x.js",
             "/extensions/a//x.js",

@@ -97,16 +97,16 @@ mod tests {
         let path = folder.path().join("secret.key");
         let sealer = Sealer::open(&path).unwrap();
         let (job, ada) = (JobId::random(), "ada".parse().unwrap());
-        let sealed = sealer.seal(job, &ada, b"canary").unwrap();
-        assert!(!sealed.windows(6).any(|window| window == b"canary"));
-        assert_ne!(sealed, sealer.seal(job, &ada, b"canary").unwrap(), "never twice the same");
+        let hidden = sealer.seal(job, &ada, b"canary").unwrap();
+        assert!(!hidden.windows(6).any(|window| window == b"canary"));
+        assert_ne!(hidden, sealer.seal(job, &ada, b"canary").unwrap(), "never twice the same");
         let again = Sealer::open(&path).unwrap();
-        assert_eq!(again.open_for(job, &ada, &sealed).unwrap(), b"canary", "after a restart");
-        assert_eq!(again.open_for(JobId::random(), &ada, &sealed), None);
-        assert_eq!(again.open_for(job, &"ben".parse().unwrap(), &sealed), None);
+        assert_eq!(again.open_for(job, &ada, &hidden).unwrap(), b"canary", "after a restart");
+        assert_eq!(again.open_for(JobId::random(), &ada, &hidden), None);
+        assert_eq!(again.open_for(job, &"ben".parse().unwrap(), &hidden), None);
         let other = Sealer::open(&folder.path().join("other.key")).unwrap();
-        assert_eq!(other.open_for(job, &ada, &sealed), None);
-        assert_eq!(again.open_for(job, &ada, &sealed[..20]), None);
+        assert_eq!(other.open_for(job, &ada, &hidden), None);
+        assert_eq!(again.open_for(job, &ada, &hidden[..20]), None);
         assert_eq!(again.open_for(job, &ada, b""), None);
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/tags", get(descriptions::no_assets));
     let bare = Router::new()
         .route("/internal/files/{kind}", get(descriptions::files))
-        .route("/internal/folder_paths", get(descriptions::nothing))
+        .route("/internal/folder_paths", get(models::folder_paths))
         .route("/internal/logs", get(descriptions::logs))
         .route("/internal/logs/raw", get(descriptions::raw_logs))
         .route("/internal/logs/subscribe", patch(descriptions::subscribed))

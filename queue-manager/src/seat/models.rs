@@ -98,6 +98,15 @@ pub(super) async fn experiment_all(
     Ok(Json(folders(&known).keys().map(about).collect()))
 }
 
+/// Where the folders are, as ComfyUI tells it; only the last part is told.
+pub(super) async fn folder_paths(
+    State(capabilities): State<Capabilities>,
+) -> Result<Json<BTreeMap<String, [String; 1]>>, SeatTrouble> {
+    let known = capabilities.known().await?;
+    let folders = folders(&known).into_keys();
+    Ok(Json(folders.map(|folder| (folder.to_owned(), [format!("models/{folder}")])).collect()))
+}
+
 /// The files as ComfyUI's model library asks for them. What `object_info` does not say is 0.
 pub(super) async fn experiment_one(
     State(capabilities): State<Capabilities>,

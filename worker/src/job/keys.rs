@@ -33,10 +33,12 @@ impl Keys<'_> {
             return;
         }
         let hidden = serde_json::to_string(entry).map(|json| self.hidden(json));
-        match hidden.and_then(|json| serde_json::from_str(&json)) {
-            Ok(hidden) => *entry = hidden,
+        if let Ok(hidden) = hidden.and_then(|json| serde_json::from_str(&json)) {
+            *entry = hidden;
+        } else {
             // A key that is part of the JSON itself: then nothing of what ComfyUI said is kept.
-            Err(_) => (entry.status.messages, entry.meta) = (Vec::new(), None),
+            (entry.outputs, entry.meta) = (BTreeMap::new(), None);
+            entry.status.messages.clear();
         }
     }
 }

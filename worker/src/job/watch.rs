@@ -12,7 +12,7 @@ use crate::comfyui::socket::{Frame, JobSocket};
 use crate::comfyui::{ComfyuiError, Whereabouts};
 
 /// How long ComfyUI's socket must be silent before a history entry counts as its last word.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Unanswered polls after which ComfyUI is taken for gone.
 const POLLS_BEFORE_LOST: u32 = 2;
 
@@ -41,7 +41,10 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
             }
             _ = poll.tick() => {
                 if let Some(end) = watch.look(job).await? {
-                    watch.hear_out(job, socket).await?;
+                    // One that was stopped before it began has said nothing.
+                    if end.is_some() {
+                        watch.hear_out(job, socket).await?;
+                    }
                     return Ok(end);
                 }
             }

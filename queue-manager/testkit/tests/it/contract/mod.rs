@@ -23,11 +23,13 @@ enum Spelling {
 /// Plays a recording in both spellings. An unlisted difference fails, and so does a listed one that is none any more.
 async fn hold_to(name: &str) {
     // Slow enough that a sampler's previews, two a second, are among what is told.
-    let workshop = WorkshopBuilder::new().step_ms(60).start().await.unwrap();
+    let workshop = WorkshopBuilder::new().step_ms(250).start().await.unwrap();
     let lines = capture::lines(name);
     let theirs = capture::seen(&lines);
-    let listed: Vec<_> =
-        MEANT.iter().filter(|meant| meant.recordings.iter().any(|start| name.starts_with(start))).collect();
+    let listed: Vec<_> = MEANT
+        .iter()
+        .filter(|meant| meant.recordings.iter().any(|start| name.starts_with(&format!("{start}_"))))
+        .collect();
     for (person, spelling) in [("user001", Spelling::Bare), ("user002", Spelling::Api)] {
         // The second participant must not find the first one's nodes cached: the recording's client did not.
         workshop
@@ -61,6 +63,16 @@ fn every_meant_difference_has_a_recording_and_a_reason() {
 #[tokio::test]
 async fn an_idle_seat_answers_as_recorded() {
     hold_to("01_idle_get_routes").await;
+}
+
+#[tokio::test]
+async fn the_rest_of_what_a_tab_asks_for_is_answered_as_recorded() {
+    hold_to("01_more_get_routes").await;
+}
+
+#[tokio::test]
+async fn files_and_settings_of_a_person_are_kept_as_recorded() {
+    hold_to("13_userdata_settings_users").await;
 }
 
 #[tokio::test]

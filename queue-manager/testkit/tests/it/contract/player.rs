@@ -119,7 +119,9 @@ impl Player<'_> {
     /// The address of a recorded path in this seat, in this spelling.
     fn address(&self, recorded: &str) -> String {
         let bare = match recorded.strip_prefix("/api/") {
-            Some(rest) if !rest.starts_with("jobs") => format!("/{rest}"),
+            Some(rest) if !["jobs", "assets", "tags"].iter().any(|only| rest.starts_with(only)) => {
+                format!("/{rest}")
+            }
             _ => recorded.to_owned(),
         };
         let only_bare = bare.starts_with("/internal/") || bare.starts_with("/api/");
