@@ -2,8 +2,8 @@
 //! another site's page made, and the headers that every answer has.
 
 use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -22,11 +22,22 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 pub(crate) async fn check(request: Request, next: Next) -> Response {
+    let browser = is_browser(request.headers());
     let mut response = allowed(request, next).await;
+    if browser {
+        // A browser would ask for a name and a password in a window of its own, and the page's request would hang so long.
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    }
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Browsers say how a request came about, but over plain HTTP only to loopback; they all have one name in common.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let name = headers.get(header::USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"));
+    name || headers.contains_key("sec-fetch-mode")
 }
 
 async fn allowed(request: Request, next: Next) -> Response {

@@ -1,6 +1,6 @@
 //! Who may come in where: sessions, paths, other people's things, other people's pages.
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::json;
 use testkit::{Workshop, WorkshopBuilder, graphs};
@@ -42,6 +42,14 @@ async fn without_a_session_there_is_nothing_but_the_sign_in_page_and_health() {
         let answer = client.get(format!("{}{path}", workshop.front)).send().await.unwrap();
         assert!(matches!(answer.status().as_u16(), 401 | 400), "{path} answered {}", answer.status());
         assert!(answer.headers().get(SET_COOKIE).is_none(), "{path} hands out a cookie");
+    }
+    let jobs = || client.get(format!("{}/user001/api/jobs", workshop.front));
+    let program = jobs().send().await.unwrap();
+    assert!(program.headers().contains_key(WWW_AUTHENTICATE), "a program is told how to sign in");
+    for (name, value) in [("sec-fetch-mode", "cors"), ("user-agent", "Mozilla/5.0 (X11)")] {
+        let tab = jobs().header(name, value).send().await.unwrap();
+        assert_eq!(tab.status(), 401);
+        assert!(!tab.headers().contains_key(WWW_AUTHENTICATE), "a tab is asked by no window of the browser");
     }
     let page = client
         .get(format!("{}/user001/", workshop.front))
