@@ -61,6 +61,13 @@ impl ObjectInfo {
             && needs.models.iter().all(|model| self.models.contains(model))
     }
 
+    /// What a worker of this kind lacks: models first, then node classes.
+    fn lacks(&self, needs: &Requirements) -> Vec<String> {
+        let models = needs.models.iter().filter(|model| !self.models.contains(*model));
+        let nodes = needs.nodes.iter().filter(|class| !self.classes.contains_key(*class));
+        models.chain(nodes).cloned().collect()
+    }
+
     /// Whether an input takes the name of an uploaded file.
     #[must_use]
     pub fn takes_upload(&self, class: &str, input: &str) -> bool {
@@ -313,6 +320,24 @@ impl Capabilities {
         let can = |json: &str| serde_json::from_str(json).is_ok_and(|needs| info.can_run(&needs));
         let lesson: Vec<_> = asked.iter().map(|(needs, json)| (needs.clone(), can(json))).collect();
         Ok(self.broker.teach(kind, &lesson).await?)
+    }
+
+    /// What the one of these kinds that lacks least of some needs (as JSON) lacks.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn lacking(&self, kinds: &[FileHash], needs: &str) -> Result<Vec<String>, Trouble> {
+        let needs: Requirements = serde_json::from_str(needs)?;
+        let mut least: Option<Vec<String>> = None;
+        for kind in kinds {
+            if let Some(info) = self.get(kind).await? {
+                let lacks = info.lacks(&needs);
+                if least.as_ref().is_none_or(|least| lacks.len() < least.len()) {
+                    least = Some(lacks);
+                }
+            }
+        }
+        Ok(least.unwrap_or_default())
     }
 
     /// The same for every kind of worker that is here.

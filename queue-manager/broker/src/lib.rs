@@ -5,6 +5,8 @@ pub mod connection;
 pub mod error;
 pub mod frames;
 pub mod jobs;
+pub mod once;
+pub mod room;
 pub mod sessions;
 pub mod signals;
 pub mod store;

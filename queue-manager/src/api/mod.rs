@@ -3,12 +3,17 @@
 mod accounts;
 mod audit;
 mod caps;
+pub(crate) mod causes;
+mod checklist;
+mod classroom;
 pub mod feed;
 mod input;
 pub mod jobs;
 mod messages;
 pub mod openapi;
 mod queue;
+mod report;
+mod room;
 mod steer;
 pub mod submit;
 pub mod table;

@@ -22,7 +22,7 @@ pub(crate) async fn jobs(broker: &Broker, stored: Vec<StoredJob>) -> Result<Vec<
     Ok(jobs)
 }
 
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -13,6 +13,8 @@ for i = 3, #ARGV, 2 do
   local before_it = redis.call('HGET', where, name) or ''
   if before_it ~= value then
     if value == '' then redis.call('HDEL', where, name) else redis.call('HSET', where, name, value) end
+    -- Each time it is switched on, everybody may have one again.
+    if name == 'one_each' then redis.call('DEL', key('had')) end
     answer[#answer + 1] = name
     answer[#answer + 1] = before_it
   end

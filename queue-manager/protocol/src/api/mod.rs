@@ -4,6 +4,8 @@ pub mod jobs;
 pub mod journal;
 pub mod people;
 pub mod queue;
+pub mod report;
+pub mod room;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,10 @@ pub use people::{
     Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignedIn, Token,
     TokenList, WantedToken,
 };
+pub use report::{
+    Check, Checklist, JobEvent, JobStory, JoinLink, Minute, Opened, PersonUsage, Report, TemplateCheck, WorkerLacks,
+};
+pub use room::{Cause, Clear, Demo, Done, NewDemo, PersonInRoom, Room, RoomJob, Step, Usage, WorkerInRoom};
 pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
 
 /// RFC 9457 error body of our own API, `application/problem+json`.
