@@ -45,7 +45,7 @@ pub struct QueueChange {
     pub mode: Option<Mode>,
     /// Whether claims stop, but for the instructor's lane.
     pub paused: Option<bool>,
-    /// Whether everybody may have one job only; said again after it was taken back, everybody may have another one.
+    /// Whether everybody may have one job only. Said again, everybody may have another one.
     pub one_each: Option<bool>,
     /// Price of one GPU for an hour, in hundredths of whatever currency; 0 for none.
     #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000)))]
