@@ -78,9 +78,12 @@ fn room(what: &str, verb: &str, fields: &Fields) -> Option<Act> {
         ("one-each", "again") => queue(json!({"one_each": true}), "Everybody may have another one."),
         ("one-each", "on") => queue(json!({"one_each": true}), "One job each from now on."),
         ("one-each", "off") => queue(json!({"one_each": false}), "The usual order again."),
-        ("demo", "") => {
-            Some(act(Method::POST, "/queue/demo", Some(json!({})), "Demo: your next job goes first, for ten minutes."))
-        }
+        ("demo", "") => Some(act(
+            Method::POST,
+            "/queue/demo",
+            Some(json!({})),
+            "Demo: your next job goes first, for ten minutes.",
+        )),
         ("demo", "end") => Some(act(Method::DELETE, "/queue/demo", None, "The demo is over.")),
         ("message", "") => {
             let to = Some(field(fields, "to")).filter(|to| !to.is_empty());
@@ -93,9 +96,11 @@ fn room(what: &str, verb: &str, fields: &Fields) -> Option<Act> {
         }
         ("caps", "") => Some(act(Method::PATCH, "/caps", Some(caps(fields)), "The caps are changed.")),
         ("price", "") => {
-            let (whole, part) = field(fields, "price").split_once(['.', ',']).unwrap_or((field(fields, "price"), ""));
+            let (whole, part) =
+                field(fields, "price").split_once(['.', ',']).unwrap_or((field(fields, "price"), ""));
             let part = format!("{part:0<2}");
-            let hundredths = whole.parse::<u64>().ok()?.checked_mul(100)? + part.get(..2)?.parse::<u64>().ok()?;
+            let hundredths =
+                whole.parse::<u64>().ok()?.checked_mul(100)? + part.get(..2)?.parse::<u64>().ok()?;
             queue(json!({"price_per_hour": hundredths}), "The price is noted.")
         }
         _ => None,
@@ -128,7 +133,9 @@ fn job(id: JobId, verb: &str, fields: &Fields) -> Option<Act> {
         "release" => post("release", None, "Back in its place."),
         "first" => post("lane", Some(json!({"lane": "instructor"})), "It goes first."),
         "normal" => post("lane", Some(json!({"lane": "normal"})), "Back to its turn."),
-        "move" => post("move", Some(json!({"place": number(fields, "place")?})), "Moved within its owner's line."),
+        "move" => {
+            post("move", Some(json!({"place": number(fields, "place")?})), "Moved within its owner's line.")
+        }
         "retry" => post("retry", Some(json!({})), "Submitted again, as a new job."),
         _ => None,
     }
@@ -154,8 +161,12 @@ fn worker(name: &WorkerName, verb: &str) -> Option<Act> {
             let undo = Some(format!("/workers/{name}/resume"));
             Some(Act { undo, ..act(Method::POST, format!("/workers/{name}/drain"), None, said) })
         }
-        "resume" => Some(act(Method::POST, format!("/workers/{name}/resume"), None, format!("{name} works again."))),
-        "forget" => Some(act(Method::DELETE, format!("/workers/{name}"), None, format!("{name} is forgotten."))),
+        "resume" => {
+            Some(act(Method::POST, format!("/workers/{name}/resume"), None, format!("{name} works again.")))
+        }
+        "forget" => {
+            Some(act(Method::DELETE, format!("/workers/{name}"), None, format!("{name} is forgotten.")))
+        }
         _ => None,
     }
 }
@@ -171,7 +182,8 @@ fn person(name: &AccountName, verb: &str, fields: &Fields) -> Option<Act> {
         }
         "disable" => {
             let undo = Some(format!("/people/{name}/enable"));
-            account(json!({"disabled": true}), format!("{name} cannot sign in any more.")).map(|act| Act { undo, ..act })
+            account(json!({"disabled": true}), format!("{name} cannot sign in any more."))
+                .map(|act| Act { undo, ..act })
         }
         "enable" => account(json!({"disabled": false}), format!("{name} can sign in again.")),
         "place" => {
@@ -231,7 +243,13 @@ async fn run(
     let quiet = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     let Some(token) = token else { return signed_out(quiet, &back) };
     let Some(meant) = meant else {
-        return refused(layout, quiet, &back, StatusCode::BAD_REQUEST, "That cannot be done like this: a number is missing, or is none.");
+        return refused(
+            layout,
+            quiet,
+            &back,
+            StatusCode::BAD_REQUEST,
+            "That cannot be done like this: a number is missing, or is none.",
+        );
     };
     let action = action_id(fields);
     let acted = api.act(&token, meant.method.clone(), &meant.path, meant.body.as_ref(), &action).await;
@@ -239,7 +257,8 @@ async fn run(
         Ok(Acted { body, .. }) => {
             let said = said(&meant.said, &body);
             if quiet {
-                return Json(json!({"said": said, "undo": meant.undo, "action": new_action()})).into_response();
+                return Json(json!({"said": said, "undo": meant.undo, "action": new_action()}))
+                    .into_response();
             }
             Redirect::to(&back).into_response()
         }
@@ -250,7 +269,13 @@ async fn run(
         }
         Err(error) => {
             tracing::warn!(%error, "an action could not be passed on");
-            refused(layout, quiet, &back, StatusCode::BAD_GATEWAY, "The queue-manager did not answer. It may have been done; look, and try again.")
+            refused(
+                layout,
+                quiet,
+                &back,
+                StatusCode::BAD_GATEWAY,
+                "The queue-manager did not answer. It may have been done; look, and try again.",
+            )
         }
     }
 }
@@ -303,7 +328,9 @@ mod tests {
     #[test]
     fn only_our_own_pages_are_come_back_to() {
         assert_eq!(safe_path(Some("/person/ada?x=1")), "/person/ada?x=1");
-        for other in ["//evil.example", "https://evil.example", "/\\evil.example", "/x\r\nSet-Cookie: a=b", ""] {
+        for other in
+            ["//evil.example", "https://evil.example", "/\\evil.example", "/x\r\nSet-Cookie: a=b", ""]
+        {
             assert_eq!(safe_path(Some(other)), "/", "{other:?}");
         }
     }
@@ -320,7 +347,8 @@ mod tests {
 
     #[test]
     fn a_price_is_read_as_it_is_written() {
-        let price = |text: &str| meaning("do", "price", "", &fields(&[("price", text)])).and_then(|act| act.body);
+        let price =
+            |text: &str| meaning("do", "price", "", &fields(&[("price", text)])).and_then(|act| act.body);
         assert_eq!(price("1.5"), Some(json!({"price_per_hour": 150})));
         assert_eq!(price("0,99"), Some(json!({"price_per_hour": 99})));
         assert_eq!(price("2"), Some(json!({"price_per_hour": 200})));

@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::session::Cookies;
 use crate::rooms::Rooms;
+use crate::session::Cookies;
 use crate::{actions, assets, live, look, overview, pages, sign_in};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

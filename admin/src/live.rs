@@ -88,7 +88,9 @@ impl Viewer {
         let (version, at, n) = (now.version.clone(), now.room.now, now.room.n);
         self.seen = Some(now);
         Ok(match change {
-            Some(change) => Some(json!({"from": from, "version": version, "n": n, "at": at, "change": change})),
+            Some(change) => {
+                Some(json!({"from": from, "version": version, "n": n, "at": at, "change": change}))
+            }
             None if first || back => Some(json!({"from": from, "version": version, "n": n, "at": at})),
             // The page keeps the version it has: it is the same.
             None => Some(json!({"from": from, "version": version, "at": at})),

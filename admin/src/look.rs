@@ -26,7 +26,8 @@ pub(crate) struct Look {
 impl Look {
     fn read(headers: &HeaderMap) -> Self {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs =
+            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let value = pairs.find(|(name, _)| *name == COOKIE).map_or("", |(_, value)| value);
         let mut look = Self::default();
         for word in value.split('.') {
@@ -42,7 +43,8 @@ impl Look {
 
     fn cookie(self) -> HeaderValue {
         let names = if self.hide_names { "hidden" } else { "open" };
-        let text = format!("{COOKIE}={}.{names}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", self.theme);
+        let text =
+            format!("{COOKIE}={}.{names}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", self.theme);
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
 }

@@ -62,8 +62,7 @@ impl Rooms {
         let room: Room = self.api.get(token, "/room").await?;
         *number += 1;
         let version = format!("{}-{number}", self.life);
-        let seen =
-            Arc::new(Seen { room, version, asked, open: OnceLock::new(), hidden: OnceLock::new() });
+        let seen = Arc::new(Seen { room, version, asked, open: OnceLock::new(), hidden: OnceLock::new() });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back(Arc::clone(&seen));
         if kept.len() > KEPT {

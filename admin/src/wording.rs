@@ -56,6 +56,7 @@ pub(crate) fn clock(ms: u64) -> String {
 /// Minutes of GPU time, with a tenth below ten.
 pub(crate) fn gpu_minutes(ms: u64) -> String {
     match ms / 6_000 {
+        0 => "0 min".to_owned(),
         tenths @ 0..100 => format!("{}.{} min", tenths / 10, tenths % 10),
         tenths => format!("{} min", tenths / 10),
     }
@@ -211,7 +212,10 @@ pub(crate) fn plain_cause(exception: &str, message: &str) -> (&'static str, &'st
         return ("The GPU ran out of memory", advice);
     }
     match exception {
-        "OnHold" => ("No connected GPU can run it", "Put the file on a worker or choose another model. The jobs keep waiting."),
+        "OnHold" => (
+            "No connected GPU can run it",
+            "Put the file on a worker or choose another model. The jobs keep waiting.",
+        ),
         "Parked" => ("Took down its GPU three times", "Look at the workflow before anyone runs it again."),
         "prompt_outputs_failed_validation" | "Validation" => {
             ("ComfyUI refused the workflow", "Open the job to see which input is wrong.")
@@ -287,8 +291,14 @@ pub(crate) mod tests {
         assert_eq!(said(21, 55), "20–60 s");
         assert_eq!(said(30, 150), "within 3 min");
         assert_eq!(said(380, 500), "6–9 min");
-        assert_eq!([1, 2, 3, 4, 11, 12, 21, 102].map(ordinal).join(" "), "1st 2nd 3rd 4th 11th 12th 21st 102nd");
-        assert_eq!([45, 130, 200, 4_800].map(|s| span(s * 1_000)).join(", "), "45 s, 2 min 10 s, 3 min, 1 h 20 min");
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 21, 102].map(ordinal).join(" "),
+            "1st 2nd 3rd 4th 11th 12th 21st 102nd"
+        );
+        assert_eq!(
+            [45, 130, 200, 4_800].map(|s| span(s * 1_000)).join(", "),
+            "45 s, 2 min 10 s, 3 min, 1 h 20 min"
+        );
     }
 
     #[test]

@@ -75,9 +75,18 @@ pub(crate) async fn print(
                     let link = format!("{address}{secret}");
                     let (size, path) = code(&link);
                     let label = account.label.clone();
-                    cards.push(Card { name: account.name.to_string(), label, address: address.clone(), link, size, path });
+                    cards.push(Card {
+                        name: account.name.to_string(),
+                        label,
+                        address: address.clone(),
+                        link,
+                        size,
+                        path,
+                    });
                 }
-                None => failed.push((account.name.to_string(), "has the card that was shown before".to_owned())),
+                None => {
+                    failed.push((account.name.to_string(), "has the card that was shown before".to_owned()))
+                }
             },
             Err(ClientError::Told { detail, .. }) => failed.push((account.name.to_string(), detail)),
             Err(error) => return layout.or(Err(error)),

@@ -43,7 +43,11 @@ fn round_up(most: f64) -> f64 {
 }
 
 fn number(value: f64) -> String {
-    if value.fract() == 0.0 || value >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if value.fract() == 0.0 || value < 0.05 || value >= 10.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for the eye")]
@@ -94,33 +98,49 @@ fn series(
     value: impl Fn(&Minute) -> Option<u64>,
     per: f64,
 ) -> Series {
-    Series { name, class, values: minutes.iter().map(|minute| value(minute).map(|value| value as f64 / per)).collect() }
+    Series {
+        name,
+        class,
+        values: minutes.iter().map(|minute| value(minute).map(|value| value as f64 / per)).collect(),
+    }
 }
 
 /// The four charts of the workshop's minutes.
 pub(crate) fn of_minutes(minutes: &[Minute]) -> Vec<Chart> {
-    let whole = |name, class, value: fn(&Minute) -> u64| series(name, class, minutes, |m| Some(value(m)), 1.0);
+    let whole =
+        |name, class, value: fn(&Minute) -> u64| series(name, class, minutes, |m| Some(value(m)), 1.0);
     vec![
-        Chart::of("Jobs waiting and running", "", minutes, vec![
-            whole("waiting", "one", |m| m.pending),
-            whole("running", "two", |m| m.running),
-        ]),
-        Chart::of("Wait before a job began", "min", minutes, vec![
-            series("half of them", "one", minutes, |m| m.wait_p50, 60_000.0),
-            series("95 of 100", "two", minutes, |m| m.wait_p95, 60_000.0),
-        ]),
-        Chart::of("GPU use", "%", minutes, vec![series(
-            "busy",
-            "one",
+        Chart::of(
+            "Jobs waiting and running",
+            "",
             minutes,
-            |m| (m.busy_ms * 100).checked_div(m.ready_ms),
-            1.0,
-        )]),
-        Chart::of("Jobs each minute", "", minutes, vec![
-            whole("submitted", "two", |m| m.submitted),
-            whole("done", "one", |m| m.completed),
-            whole("failed", "bad", |m| m.failed),
-        ]),
+            vec![whole("waiting", "one", |m| m.pending), whole("running", "two", |m| m.running)],
+        ),
+        Chart::of(
+            "Wait before a job began",
+            "min",
+            minutes,
+            vec![
+                series("half of them", "one", minutes, |m| m.wait_p50, 60_000.0),
+                series("95 of 100", "two", minutes, |m| m.wait_p95, 60_000.0),
+            ],
+        ),
+        Chart::of(
+            "GPU use",
+            "%",
+            minutes,
+            vec![series("busy", "one", minutes, |m| (m.busy_ms * 100).checked_div(m.ready_ms), 1.0)],
+        ),
+        Chart::of(
+            "Jobs each minute",
+            "",
+            minutes,
+            vec![
+                whole("submitted", "two", |m| m.submitted),
+                whole("done", "one", |m| m.completed),
+                whole("failed", "bad", |m| m.failed),
+            ],
+        ),
     ]
 }
 
@@ -131,7 +151,8 @@ mod tests {
     #[test]
     fn a_line_has_a_gap_where_nothing_is_known() {
         let minute = |at: u64, wait: Option<u64>| Minute { at, wait_p50: wait, ..Minute::default() };
-        let minutes = [minute(0, Some(60_000)), minute(1, None), minute(2, Some(120_000)), minute(3, Some(0))];
+        let minutes =
+            [minute(0, Some(60_000)), minute(1, None), minute(2, Some(120_000)), minute(3, Some(0))];
         let charts = of_minutes(&minutes);
         let path = &charts[1].lines[0].path;
         assert_eq!(path.matches('M').count(), 2, "{path}");

@@ -12,13 +12,18 @@ pub(crate) fn line<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
 fn field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let safe = if formula { format!("'{text}") } else { text.to_owned() };
-    if safe.contains([',', '"', '\n', '\r', ';', '\'']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+    if safe.contains([',', '"', '\n', '\r', ';', '\'']) {
+        format!("\"{}\"", safe.replace('"', "\"\""))
+    } else {
+        safe
+    }
 }
 
 /// A file to keep.
 pub(crate) fn file(name: &str, kind: &'static str, text: String) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], text).into_response()
+    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], text)
+        .into_response()
 }
 
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";

@@ -96,7 +96,8 @@ pub(crate) async fn file(
         let text = serde_json::to_string(&jobs).unwrap_or_default();
         return Ok(export::file("history.json", export::JSON, text));
     }
-    let head = ["id", "person", "state", "reason", "submitted", "started", "ended", "worker", "attempts", "error"];
+    let head =
+        ["id", "person", "state", "reason", "submitted", "started", "ended", "worker", "attempts", "error"];
     let mut text = export::line(head);
     for job in &jobs {
         text += &csv_line(job);
@@ -126,9 +127,19 @@ fn csv_line(job: &Job) -> String {
     let worker = job.worker.as_ref().map(ToString::to_string).unwrap_or_default();
     let error = job.error.as_ref().map(|error| error.exception_message.clone()).unwrap_or_default();
     let reason = job.reason.map(queue_protocol::Reason::word).unwrap_or_default();
-    let (submitted, started, ended) = (time(Some(job.submitted_at)), time(job.started_at), time(job.ended_at));
+    let (submitted, started, ended) =
+        (time(Some(job.submitted_at)), time(job.started_at), time(job.ended_at));
     let person = job.participant.as_str();
     export::line([
-        id.as_str(), person, job.state.word(), reason, &submitted, &started, &ended, &worker, &attempts, &error,
+        id.as_str(),
+        person,
+        job.state.word(),
+        reason,
+        &submitted,
+        &started,
+        &ended,
+        &worker,
+        &attempts,
+        &error,
     ])
 }

@@ -3,9 +3,9 @@
 
 use askama::Template;
 use axum::extract::{Form, Path, State};
+use axum::http::Method;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::http::Method;
 use queue_client::api::Api;
 use queue_protocol::JobId;
 use queue_protocol::api::JobStory;
@@ -101,7 +101,8 @@ fn events(story: &JobStory) -> Vec<Event> {
         }
         let state = event.state.parse().map_or("", state_words);
         let reason = queue_protocol::Reason::from_word(&event.reason);
-        let words = reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {}", reason_words(reason)));
+        let words =
+            reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {}", reason_words(reason)));
         let words = if last.is_none() { format!("submitted; {words}") } else { words };
         let after = last.map(|(.., at)| format!("after {}", span(event.at.saturating_sub(at))));
         events.push(Event {
@@ -142,7 +143,8 @@ pub(crate) async fn open(
     let path = format!("/jobs/{id}/open");
     let opened = layout.or(api.act(&token, Method::POST, &path, None, &action_id(&fields)).await)?;
     let workflow = serde_json::to_string_pretty(&opened.body["workflow"]).unwrap_or_default();
-    let workflow = if opened.repeated { "Opened already; open it once more to see it.".to_owned() } else { workflow };
+    let workflow =
+        if opened.repeated { "Opened already; open it once more to see it.".to_owned() } else { workflow };
     let layout = Layout { path: format!("/job/{id}"), ..layout };
     show(&api, &rooms, layout, &token, id, Some(workflow)).await
 }

@@ -26,6 +26,7 @@ struct PeoplePage {
     waiting_cap: String,
     running_cap: String,
     next: String,
+    last: String,
 }
 
 struct PersonRow {
@@ -74,6 +75,7 @@ pub(crate) async fn page(
         waiting_cap: text(caps.waiting_per_participant),
         running_cap: text(caps.running_per_participant),
         next: format!("user{:03}", participants + 1),
+        last: format!("user{:03}", participants + 20),
         layout,
     }))
 }
@@ -82,7 +84,8 @@ pub(crate) async fn page(
 fn names(typed: &str) -> Vec<String> {
     let mut all = Vec::new();
     for word in typed.split([',', '\n', ' ', ';']).map(str::trim).filter(|word| !word.is_empty()) {
-        match word.split_once("..").or_else(|| word.split_once('–')).and_then(|(from, to)| between(from, to)) {
+        match word.split_once("..").or_else(|| word.split_once('–')).and_then(|(from, to)| between(from, to))
+        {
             Some(some) => all.extend(some),
             None => all.push(word.to_owned()),
         }

@@ -73,7 +73,8 @@ fn state(lane: &WorkerInRoom, stuck: bool) -> (&'static str, &'static str) {
 fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
     let worker = &one.worker;
     let job = one.running.as_ref();
-    let since_step = one.stepped_at.or(job.and_then(|job| job.started_at)).map(|at| room.now.saturating_sub(at));
+    let since_step =
+        one.stepped_at.or(job.and_then(|job| job.started_at)).map(|at| room.now.saturating_sub(at));
     let usual = job.and_then(|job| job.usual_ms);
     let stuck = since_step.zip(usual).is_some_and(|(ms, usual)| ms > PATIENCE * usual.max(20_000));
     let (state, word) = state(one, stuck);
@@ -82,7 +83,8 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
         (_, 0) => String::new(),
         (free, total) => format!("{:.1} of {:.0} GB free", gigabytes(free), gigabytes(total)),
     };
-    let usually = usual.map(|ms| format!("usually {}", span(ms))).unwrap_or_default();
+    let usually =
+        usual.filter(|ms| *ms >= 1_000).map(|ms| format!("usually {}", span(ms))).unwrap_or_default();
     let word = match since_step.filter(|_| stuck) {
         Some(ms) => format!("{word} for {}", span(ms / 60_000 * 60_000)),
         None => word.to_owned(),
@@ -104,12 +106,27 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
             stopping: job.reason == Some(queue_protocol::Reason::Stopping),
         }),
         cells: Cells::of([
-            ("elapsed", job.and_then(|job| job.started_at).map(|at| clock(room.now.saturating_sub(at))).unwrap_or_default()),
+            (
+                "elapsed",
+                job.and_then(|job| job.started_at)
+                    .map(|at| clock(room.now.saturating_sub(at)))
+                    .unwrap_or_default(),
+            ),
             ("step", step),
             ("bar", percent.map(|percent| percent.to_string()).unwrap_or_default()),
             ("usual", usually),
             ("vram", vram),
-            ("seen", if worker.active { String::new() } else { format!("last seen {} ago", span(room.now.saturating_sub(worker.seen_at) / 60_000 * 60_000)) }),
+            (
+                "seen",
+                if worker.active {
+                    String::new()
+                } else {
+                    format!(
+                        "last seen {} ago",
+                        span(room.now.saturating_sub(worker.seen_at) / 60_000 * 60_000)
+                    )
+                },
+            ),
         ]),
     }
 }
@@ -117,9 +134,10 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
 /// The node that works, with its steps, and how much of it is done in percent.
 pub(super) fn progress(lane: &WorkerInRoom) -> (String, Option<u64>) {
     match &lane.step {
-        Some(step) if step.max > 0 => {
-            (format!("{} {}/{}", step.node, step.value, step.max), Some(step.value.min(step.max) * 100 / step.max))
-        }
+        Some(step) if step.max > 0 => (
+            format!("{} {}/{}", step.node, step.value, step.max),
+            Some(step.value.min(step.max) * 100 / step.max),
+        ),
         Some(step) => (step.node.clone(), None),
         None if lane.running.is_some() => ("starting".to_owned(), None),
         None => (String::new(), None),

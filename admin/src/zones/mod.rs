@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use askama::Template;
-use queue_protocol::api::Room;
+use queue_protocol::api::{Role, Room};
 use serde_json::{Map, Value, json};
 
 use crate::wording;
@@ -169,11 +169,12 @@ fn texts(room: &Room) -> Cells {
     let more = room.counts.pending_jobs.saturating_sub(shown);
     let failed: usize =
         room.problems.iter().filter(|cause| cause.kind == "failed").map(|cause| cause.jobs.len()).sum();
-    let here = room.people.iter().filter(|person| person.here).count();
+    let participants = || room.people.iter().filter(|person| person.role == Role::Participant);
+    let here = participants().filter(|person| person.here).count();
     Cells::of([
         ("headline", wording::headline(room)),
         ("gpus", format!("{} of {}", room.counts.active_workers, room.counts.total_workers)),
-        ("here", format!("{here} of {} here", room.people.len())),
+        ("here", format!("{here} of {} here", participants().count())),
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
         ("failures", wording::many(failed as u64, "failed job", "failed jobs")),

@@ -40,11 +40,10 @@ impl Live for Tile {
 }
 
 /// State for the page's colours, its icon, its word.
-fn state(person: &PersonInRoom, percent: Option<u64>) -> (&'static str, &'static str, String) {
-    let percent = percent.map(|percent| format!(" {percent} %")).unwrap_or_default();
+fn state(person: &PersonInRoom) -> (&'static str, &'static str, String) {
     match (person.running.is_empty(), person.waiting, person.position, person.latest) {
         _ if person.disabled => ("disabled", "⊘", "disabled".to_owned()),
-        (false, ..) => ("running", "▶", format!("running{percent}")),
+        (false, ..) => ("running", "▶", "running".to_owned()),
         (true, 1.., Some(1), _) => ("waiting", "◔", "next".to_owned()),
         (true, 1.., Some(n), _) => ("waiting", "◔", format!("{} in line", ordinal(n))),
         (true, 1.., None, _) => ("waiting", "◔", "waiting".to_owned()),
@@ -68,9 +67,12 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
     let even = (used / users).max(1);
     shown
         .map(|person| {
-            let (state, icon, word) = state(person, working.get(&person.name).copied());
+            let (state, icon, word) = state(person);
             let waits = person.waiting - u64::from(state == "waiting").min(person.waiting);
             let mut more = Vec::new();
+            if let Some(percent) = working.get(&person.name).filter(|_| state == "running") {
+                more.push(format!("{percent} %"));
+            }
             if let Some(starts) = person.starts_in.filter(|_| state == "waiting") {
                 more.push(range(starts));
             }

@@ -2,8 +2,8 @@
 //! them those that wait aside.
 
 use askama::Template;
-use queue_protocol::Reason;
 use queue_protocol::Lane as JobLane;
+use queue_protocol::Reason;
 use queue_protocol::api::{Room, RoomJob};
 
 use super::lanes::short;
@@ -41,10 +41,13 @@ impl Live for Waiting {
 }
 
 pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
-    room.waiting.iter().chain(&room.aside).map(|job| super::row(waiting(job, room, names))).collect()
+    // Two may be as likely to be next; in a list each has a place of its own.
+    let in_line = room.waiting.iter().zip(1..).map(|(job, place)| (job, Some(place)));
+    let aside = room.aside.iter().map(|job| (job, None));
+    in_line.chain(aside).map(|(job, place)| super::row(waiting(job, place, room, names))).collect()
 }
 
-fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
+fn waiting(job: &RoomJob, place: Option<u64>, room: &Room, names: &Names) -> Waiting {
     let runs = room.people.iter().any(|person| person.name == job.participant && !person.running.is_empty());
     let id = job.id.to_string();
     Waiting {
@@ -56,8 +59,11 @@ fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
         cancelling: job.cancel_at,
         held: job.reason == Some(Reason::Held),
         cells: Cells::of([
-            ("place", job.position.map(|place| place.to_string()).unwrap_or_default()),
-            ("starts", if room.counts.paused { String::new() } else { job.starts_in.map(range).unwrap_or_default() }),
+            ("place", place.map(|place: u64| place.to_string()).unwrap_or_default()),
+            (
+                "starts",
+                if room.counts.paused { String::new() } else { job.starts_in.map(range).unwrap_or_default() },
+            ),
             ("why", why(job, room, runs)),
         ]),
     }

@@ -97,10 +97,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn join_link(&self, secret: &SecretHash) -> Result<Option<AccountName>, BrokerError> {
         let mut connection = self.connection.clone();
-        let name: Option<String> = redis::cmd("GET")
-            .arg(self.keys.join_link(secret.as_str()))
-            .query_async(&mut connection)
-            .await?;
+        let name: Option<String> =
+            redis::cmd("GET").arg(self.keys.join_link(secret.as_str())).query_async(&mut connection).await?;
         Ok(name.and_then(|name| name.parse().ok()))
     }
 

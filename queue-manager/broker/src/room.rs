@@ -165,12 +165,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn running(&self) -> Result<Vec<StoredJob>, BrokerError> {
         let mut connection = self.connection.clone();
-        let leases: Vec<String> = redis::cmd("ZRANGE")
-            .arg(self.keys.leases())
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut connection)
-            .await?;
+        let leases: Vec<String> =
+            redis::cmd("ZRANGE").arg(self.keys.leases()).arg(0).arg(-1).query_async(&mut connection).await?;
         let ids = leases.iter().filter_map(|member| member.split_once('/')?.1.parse().ok());
         self.jobs(&ids.collect::<Vec<_>>()).await
     }
@@ -198,6 +194,9 @@ impl Broker {
         &self,
         needs: &[NeedsId],
     ) -> Result<HashMap<NeedsId, (Option<u64>, String)>, BrokerError> {
+        if needs.is_empty() {
+            return Ok(HashMap::new());
+        }
         let mut connection = self.connection.clone();
         let mut pipeline = redis::pipe();
         for id in needs {
@@ -245,12 +244,8 @@ impl Broker {
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn story(&self, id: JobId) -> Result<Vec<JobEvent>, BrokerError> {
         let mut connection = self.connection.clone();
-        let lines: Vec<String> = redis::cmd("LRANGE")
-            .arg(self.keys.story(id))
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut connection)
-            .await?;
+        let lines: Vec<String> =
+            redis::cmd("LRANGE").arg(self.keys.story(id)).arg(0).arg(-1).query_async(&mut connection).await?;
         let read = |line: &String| {
             let mut words = line.split(' ');
             let at = words.next()?.parse().ok()?;

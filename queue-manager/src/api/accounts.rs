@@ -99,7 +99,9 @@ async fn place(
 ) -> Result<(), Trouble> {
     let label = wanted.label.as_deref().map(str::trim);
     if label.is_some_and(|label| label.chars().count() > LABEL || label.contains(char::is_control)) {
-        return Err(Trouble::BadRequest(format!("label must have at most {LABEL} characters, all in one line.")));
+        return Err(Trouble::BadRequest(format!(
+            "label must have at most {LABEL} characters, all in one line."
+        )));
     }
     if wanted.seat.is_some_and(|seat| seat > 10_000) {
         return Err(Trouble::BadRequest("seat must be at most 10000.".to_owned()));

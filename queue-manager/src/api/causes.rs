@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::extract::Path;
+use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::cancel::Cancelled;
@@ -130,7 +130,8 @@ impl Causes {
             let shown: Vec<_> = lacks.iter().take(3).map(String::as_str).collect();
             let more = lacks.len().saturating_sub(shown.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            sentences.insert(id.as_str().to_owned(), format!("No connected GPU has {}{more}.", shown.join(", ")));
+            sentences
+                .insert(id.as_str().to_owned(), format!("No connected GPU has {}{more}.", shown.join(", ")));
         }
         Ok(sentences)
     }
@@ -186,7 +187,9 @@ pub(crate) async fn dismiss(
 ) -> Result<Json<Done>, Trouble> {
     let cause = causes.find(&id).await?;
     if cause.kind != "failed" {
-        return Err(Trouble::WrongState("These jobs still wait. Cancel them, or connect a worker.".to_owned()));
+        return Err(Trouble::WrongState(
+            "These jobs still wait. Cancel them, or connect a worker.".to_owned(),
+        ));
     }
     let done = Done { jobs: causes.broker.dismiss(&cause.jobs).await?, refused: 0 };
     note(&causes.broker, &caller, "cause.dismiss", &cause, &done).await;

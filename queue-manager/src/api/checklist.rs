@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use queue_broker::Broker;
-use queue_protocol::api::{Check, Checklist, Role, TemplateCheck, Worker, WorkerLacks};
 use queue_protocol::FileHash;
+use queue_protocol::api::{Check, Checklist, Role, TemplateCheck, Worker, WorkerLacks};
 
 use crate::app::App;
 use crate::capabilities::Capabilities;
@@ -16,7 +16,8 @@ fn check(name: &str, good: bool, detail: String) -> Check {
 
 pub(crate) async fn show(State(app): State<App>) -> Result<Json<Checklist>, Trouble> {
     let broker = &app.broker;
-    let workers = broker.worker_list().await?;
+    let mut workers = broker.worker_list().await?;
+    workers.sort_by(|a, b| a.name.cmp(&b.name));
     let here: Vec<_> = workers.iter().filter(|worker| worker.active).collect();
     let status = broker.status().await?;
     let mut checks = vec![store(broker).await, workers_here(&here)];
@@ -33,10 +34,17 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<Checklist>, Trou
     checks.push(check(
         "People",
         participants > 0,
-        format!("{participants} participants have an account. Add them under People, and print their cards."),
+        match participants {
+            0 => "Nobody has an account yet. Add people under People, and print their cards.".to_owned(),
+            n => format!("{n} participants have an account."),
+        },
     ));
     let frontend = app.config.frontend.join("index.html").is_file();
-    let seats = if frontend { "ComfyUI's frontend is served." } else { "The frontend is missing, so seats are the plain page: run scripts/fetch-frontend.sh." };
+    let seats = if frontend {
+        "ComfyUI's frontend is served."
+    } else {
+        "The frontend is missing, so seats are the plain page: run scripts/fetch-frontend.sh."
+    };
     checks.push(check("Seats", frontend, seats.to_owned()));
     Ok(Json(Checklist { checks, templates: templates(&app, &here).await? }))
 }
@@ -52,9 +60,13 @@ fn workers_here(here: &[&Worker]) -> Check {
     let names: Vec<_> = here.iter().map(|worker| worker.name.as_str()).collect();
     let dead = here.iter().filter(|worker| !worker.comfyui_alive).count();
     match (here.len(), dead) {
-        (0, _) => check("Workers", false, "No worker is connected. Jobs are accepted and will wait.".to_owned()),
+        (0, _) => {
+            check("Workers", false, "No worker is connected. Jobs are accepted and will wait.".to_owned())
+        }
         (_, 0) => check("Workers", true, format!("{} connected.", names.join(", "))),
-        (_, dead) => check("Workers", false, format!("{dead} of {} have a ComfyUI that does not answer.", here.len())),
+        (_, dead) => {
+            check("Workers", false, format!("{dead} of {} have a ComfyUI that does not answer.", here.len()))
+        }
     }
 }
 
@@ -108,7 +120,13 @@ fn needs_of(workflow: &serde_json::Value) -> serde_json::Value {
     for node in workflow.as_object().into_iter().flat_map(serde_json::Map::values) {
         if let Some(class) = node["class_type"].as_str() {
             nodes.push(class);
-            models.extend(node["inputs"].as_object().into_iter().flat_map(|all| all.values()).filter_map(|v| v.as_str()));
+            models.extend(
+                node["inputs"]
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|all| all.values())
+                    .filter_map(|v| v.as_str()),
+            );
         }
     }
     models.retain(|text| crate::workflow::needs::is_model(text));

@@ -27,7 +27,9 @@ pub(crate) async fn report(State(broker): State<Broker>) -> Result<Json<Report>,
     Ok(Json(Report {
         now: broker.now_ms().await?,
         minutes: broker.minutes(MINUTES).await?,
-        people: people.map(|(name, facts)| PersonUsage { name, label: facts.label, used: facts.used }).collect(),
+        people: people
+            .map(|(name, facts)| PersonUsage { name, label: facts.label, used: facts.used })
+            .collect(),
         ready_ms: gpus.ready_ms,
         busy_ms: gpus.busy_ms,
         price_per_hour: price(&broker.settings().await?),

@@ -152,13 +152,15 @@ async fn people(
             }
         })
         .collect();
-    people.sort_by(|a, b| {
-        (a.seat.unwrap_or(u32::MAX), &a.name).cmp(&(b.seat.unwrap_or(u32::MAX), &b.name))
-    });
+    people.sort_by(|a, b| (a.seat.unwrap_or(u32::MAX), &a.name).cmp(&(b.seat.unwrap_or(u32::MAX), &b.name)));
     Ok(people)
 }
 
-async fn workers(broker: &Broker, running: &[StoredJob], usual: &Usual) -> Result<Vec<WorkerInRoom>, Trouble> {
+async fn workers(
+    broker: &Broker,
+    running: &[StoredJob],
+    usual: &Usual,
+) -> Result<Vec<WorkerInRoom>, Trouble> {
     let fields: HashMap<_, _> = broker.workers().await?.into_iter().collect();
     let done = broker.work_done().await?;
     let mut workers: Vec<_> = broker

@@ -10,8 +10,8 @@ use queue_protocol::{api as shape, limits};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    accounts, audit, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue, report, room, steer,
-    submit, tokens, workers,
+    accounts, audit, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue, report, room,
+    steer, submit, tokens, workers,
 };
 use crate::app::App;
 use crate::identity::{guard, sign_in};

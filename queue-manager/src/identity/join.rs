@@ -12,7 +12,8 @@ use super::password::random_secret;
 use crate::pages::Look;
 use crate::problem::Trouble;
 
-const OVER: &str = "This link was used already, or is older than a day. Ask for a new one, or sign in with your password.";
+const OVER: &str =
+    "This link was used already, or is older than a day. Ask for a new one, or sign in with your password.";
 const AWAY: &str = "The queue store is not answering. Try again in a moment.";
 
 /// `GET /join/{secret}`

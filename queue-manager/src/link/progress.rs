@@ -58,7 +58,9 @@ impl Progress {
     /// What a message says, if it is about progress and the last one was long enough ago.
     pub(super) fn read(&mut self, frame: &str) -> Option<Step> {
         let message: Message<'_> = serde_json::from_str(frame).ok()?;
-        if !matches!(message.kind, "progress" | "executing") || self.noted.is_some_and(|at| at.elapsed() < EVERY) {
+        if !matches!(message.kind, "progress" | "executing")
+            || self.noted.is_some_and(|at| at.elapsed() < EVERY)
+        {
             return None;
         }
         let working: Working = serde_json::from_str(message.data.get()).ok()?;
@@ -81,7 +83,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_step_is_named_by_its_class_and_said_once_a_second() {
-        let body = br#"{"prompt":{"3":{"class_type":"KSampler","inputs":{"text":"a secret"}}},"client_id":"x"}"#;
+        let body =
+            br#"{"prompt":{"3":{"class_type":"KSampler","inputs":{"text":"a secret"}}},"client_id":"x"}"#;
         let mut progress = Progress::of(Some(body));
         let said = r#"{"type":"progress","data":{"value":12,"max":50,"prompt_id":"x","node":"3"}}"#;
         let step = Step { node: "KSampler".to_owned(), value: 12, max: 50 };

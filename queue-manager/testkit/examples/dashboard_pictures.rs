@@ -11,10 +11,29 @@ use testkit::browser::{Browser, Driver};
 use testkit::process::repository;
 use testkit::{Person, Workshop, WorkshopBuilder, graphs, waiting};
 
-const SIZES: [(&str, u32, u32); 3] = [("1280x720", 1280, 720), ("1920x1080", 1920, 1080), ("360x740", 360, 740)];
+const SIZES: [(&str, u32, u32); 3] =
+    [("1280x720", 1280, 720), ("1920x1080", 1920, 1080), ("360x740", 360, 740)];
 const NAMES: [&str; 20] = [
-    "Ada Lovelace", "Ben", "Çağla Yılmaz", "Dmitri", "Eve", "Fatima al-Fihri", "Gustav", "Hana 花", "Ines", "Jonas",
-    "Karla", "Liu Wei", "Maximilian von und zu Hohenstein", "Nora", "Oskar", "Priya", "Quentin", "Rosa", "Sven", "Tomás",
+    "Ada Lovelace",
+    "Ben",
+    "Çağla Yılmaz",
+    "Dmitri",
+    "Eve",
+    "Fatima al-Fihri",
+    "Gustav",
+    "Hana 花",
+    "Ines",
+    "Jonas",
+    "Karla",
+    "Liu Wei",
+    "Maximilian von und zu Hohenstein",
+    "Nora",
+    "Oskar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Sven",
+    "Tomás",
 ];
 
 struct Room {
@@ -29,7 +48,8 @@ fn folder() -> PathBuf {
 
 impl Room {
     async fn open(people: usize, workers: usize) -> anyhow::Result<Self> {
-        let builder = WorkshopBuilder::new().with_admin().people(people).workers(workers).step_ms(150).lease_ms(10_000);
+        let builder =
+            WorkshopBuilder::new().with_admin().people(people).workers(workers).step_ms(150).lease_ms(10_000);
         let workshop = builder.start().await?;
         let driver = Driver::start(&workshop.data()).await?;
         let teacher = workshop.person("instructor")?;
@@ -56,13 +76,15 @@ impl Room {
         for n in [2, 5, 9, 12] {
             let person = self.workshop.person(&format!("user{n:03}"))?;
             for how in ["out_of_memory", "fail"].into_iter().take(1 + n % 2) {
-                let id = person.submit(&graphs::misbehaving(graphs::sampled_picture(n as u64, 2), "3", how)).await?;
+                let id = person
+                    .submit(&graphs::misbehaving(graphs::sampled_picture(n as u64, 2), "3", how))
+                    .await?;
                 person.wait_for(&id, "failed").await?;
             }
         }
         for n in [1, 3, 4, 7] {
             let person = self.workshop.person(&format!("user{n:03}"))?;
-            let id = person.submit(&graphs::sampled_picture(n, 4)).await?;
+            let id = person.submit(&graphs::sampled_picture(n, 30)).await?;
             person.wait_for(&id, "completed").await?;
         }
         for round in 0..3_u64 {
@@ -73,7 +95,11 @@ impl Room {
         }
         let running = waiting::until("three running jobs", Duration::from_secs(30), async || {
             let room = self.tell(Method::GET, "/room", Value::Null).await?;
-            let steps = room["workers"].as_array().into_iter().flatten().filter(|worker| worker["step"]["value"].as_u64() > Some(20));
+            let steps = room["workers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|worker| worker["step"]["value"].as_u64() > Some(20));
             Ok((steps.count() == 3).then_some(()))
         });
         running.await
@@ -164,7 +190,9 @@ async fn trouble() -> anyhow::Result<()> {
     browser.wait_for("the lost queue-manager", off, vec![]).await?;
     browser.screenshot(&folder().join("disconnected-1280x720.png")).await?;
     browser.page.refresh().await?;
-    browser.wait_for("the page without the queue", "return !!document.querySelector('.message');", vec![]).await?;
+    browser
+        .wait_for("the page without the queue", "return !!document.querySelector('.message');", vec![])
+        .await?;
     browser.screenshot(&folder().join("away-1280x720.png")).await?;
     browser.close().await
 }

@@ -17,11 +17,12 @@ pub use people::{
     Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignedIn, Token,
     TokenList, WantedToken,
 };
+pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
 pub use report::{
-    Check, Checklist, JobEvent, JobStory, JoinLink, Minute, Opened, PersonUsage, Report, TemplateCheck, WorkerLacks,
+    Check, Checklist, JobEvent, JobStory, JoinLink, Minute, Opened, PersonUsage, Report, TemplateCheck,
+    WorkerLacks,
 };
 pub use room::{Cause, Clear, Demo, Done, NewDemo, PersonInRoom, Room, RoomJob, Step, Usage, WorkerInRoom};
-pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
 
 /// RFC 9457 error body of our own API, `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
