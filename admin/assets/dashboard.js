@@ -140,7 +140,6 @@ function change(name, update) {
   put(chip, `${moved} ${moved === 1 ? 'change' : 'changes'} – show`);
 }
 
-let alarms = '';
 function heardOf(update) {
   heard = Date.now();
   const away = one('#away');
@@ -163,17 +162,25 @@ function heardOf(update) {
   for (const [name, text] of Object.entries(texts)) {
     for (const element of all(`[data-t="${name}"]`)) put(element, text);
   }
-  if (texts.failed !== undefined) alarm(texts.failed);
+  tell(texts);
   for (const [name, zone] of Object.entries(zones)) change(name, zone);
   tellTimes();
 }
 
-function alarm(failed) {
-  if (alarms && Number(failed) > Number(alarms || 0) && 'Notification' in window && Notification.permission === 'granted') {
-    new Notification('Atelier', { body: one('#headline').textContent + ` ${failed} failed jobs.`, tag: 'atelier' });
+// What is new and should be looked at, for an instructor who looks elsewhere.
+let known = null;
+function tell(texts) {
+  const now = { failed: Number(texts.failed ?? known?.failed ?? 0), alerts: texts.alerts ?? known?.alerts ?? '' };
+  const news = [];
+  if (known && now.failed > known.failed) news.push(`${now.failed} failed jobs nobody has dealt with.`);
+  if (known && now.alerts !== known.alerts) news.push(now.alerts);
+  known = now;
+  const text = news.filter(Boolean).join(' ');
+  if (text && 'Notification' in window && Notification.permission === 'granted') {
+    new Notification('Atelier', { body: text, tag: 'atelier' });
   }
-  alarms = failed || '0';
 }
+known = room ? { failed: Number(one('[data-t=failed]').textContent), alerts: one('[data-t=alerts]').textContent } : null;
 
 function listen() {
   if (document.hidden || socket) return;
@@ -296,7 +303,7 @@ document.addEventListener('click', async (event) => {
   if ('help' in button.dataset) one('#help').showModal();
   if ('notify' in button.dataset) {
     const answer = await Notification.requestPermission();
-    say(answer === 'granted' ? 'This browser tells you about failures while the page is open.' : 'The browser does not allow it.', answer !== 'granted');
+    say(answer === 'granted' ? 'This browser tells you about failures and lost GPUs while the page is open.' : 'The browser does not allow it.', answer !== 'granted');
     button.hidden = true;
   }
 });

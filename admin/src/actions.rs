@@ -306,7 +306,7 @@ pub(crate) fn signed_out(quiet: bool, back: &str) -> Response {
         let said = json!({"failed": "Your session is over. Sign in again; nothing was done."});
         return (StatusCode::UNAUTHORIZED, Json(said)).into_response();
     }
-    Redirect::to(&format!("/sign-in?back={}", crate::pages::encoded(back))).into_response()
+    Redirect::to(&crate::pages::sign_in(back)).into_response()
 }
 
 fn refused(layout: &Layout, quiet: bool, back: &str, status: StatusCode, why: &str) -> Response {

@@ -77,7 +77,7 @@ where
             Ok(Token(Some(token))) => Ok(Self(token)),
             Ok(Token(None)) => {
                 let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                Err(Redirect::to(&format!("/sign-in?back={}", encoded(back))))
+                Err(Redirect::to(&sign_in(back)))
             }
         }
     }
@@ -95,6 +95,11 @@ pub(crate) fn encoded(text: &str) -> String {
         }
     }
     all
+}
+
+/// Where to sign in and come back from.
+pub(crate) fn sign_in(back: &str) -> String {
+    if back == "/" { "/sign-in".to_owned() } else { format!("/sign-in?back={}", encoded(back)) }
 }
 
 /// Why a page cannot be shown.
@@ -127,9 +132,7 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Self(layout, error) = self;
         match error {
-            ClientError::Refused => {
-                Redirect::to(&format!("/sign-in?back={}", encoded(&layout.path))).into_response()
-            }
+            ClientError::Refused => Redirect::to(&sign_in(&layout.path)).into_response(),
             ClientError::Told { status, detail } if status < 500 => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
                 (status, render(&Refused { layout, why: detail, back: "/".to_owned() })).into_response()

@@ -53,6 +53,13 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
     room.workers.iter().map(|worker| super::row(lane(worker, room, names))).collect()
 }
 
+/// For how long a job has made no progress, in ms, where that is longer than is usual.
+pub(super) fn stuck_for(one: &WorkerInRoom, room: &Room) -> Option<u64> {
+    let job = one.running.as_ref()?;
+    let since = room.now.saturating_sub(one.stepped_at.or(job.started_at)?);
+    (since > PATIENCE * job.usual_ms?.max(20_000)).then_some(since)
+}
+
 /// What state a worker is in: a word for the page's colours, and one for people.
 fn state(lane: &WorkerInRoom, stuck: bool) -> (&'static str, &'static str) {
     let worker = &lane.worker;
@@ -73,10 +80,9 @@ fn state(lane: &WorkerInRoom, stuck: bool) -> (&'static str, &'static str) {
 fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
     let worker = &one.worker;
     let job = one.running.as_ref();
-    let since_step =
-        one.stepped_at.or(job.and_then(|job| job.started_at)).map(|at| room.now.saturating_sub(at));
     let usual = job.and_then(|job| job.usual_ms);
-    let stuck = since_step.zip(usual).is_some_and(|(ms, usual)| ms > PATIENCE * usual.max(20_000));
+    let stuck_for = stuck_for(one, room);
+    let stuck = stuck_for.is_some();
     let (state, word) = state(one, stuck);
     let (step, percent) = progress(one);
     let vram = match (worker.vram_free, worker.vram_total) {
@@ -85,7 +91,7 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
     };
     let usually =
         usual.filter(|ms| *ms >= 1_000).map(|ms| format!("usually {}", span(ms))).unwrap_or_default();
-    let word = match since_step.filter(|_| stuck) {
+    let word = match stuck_for {
         Some(ms) => format!("{word} for {}", span(ms / 60_000 * 60_000)),
         None => word.to_owned(),
     };

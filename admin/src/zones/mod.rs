@@ -164,6 +164,35 @@ impl Zone {
     }
 }
 
+/// GPUs that idle for so long cost money for nothing.
+const IDLE_MS: u64 = 20 * 60_000;
+
+/// What somebody should look at now, a sentence each. Lengths of time are whole minutes, so that a sentence stays the
+/// same for a while.
+fn alerts(room: &Room) -> Vec<String> {
+    let mut alerts = Vec::new();
+    for lane in &room.workers {
+        let name = &lane.worker.name;
+        if let Some(ms) = lanes::stuck_for(lane, room) {
+            alerts.push(format!("{name} makes no progress for {}.", wording::span(ms / 60_000 * 60_000)));
+        }
+        if !lane.worker.active && !lane.worker.draining {
+            alerts.push(format!("{name} is not connected."));
+        } else if lane.worker.active && !lane.worker.comfyui_alive {
+            alerts.push(format!("The ComfyUI of {name} does not answer."));
+        }
+    }
+    let idle = room.idle_since.map(|since| room.now.saturating_sub(since)).filter(|ms| *ms >= IDLE_MS);
+    if let Some(ms) = idle {
+        alerts.push(format!("Every GPU idles for {}.", wording::span(ms / 60_000 * 60_000)));
+    }
+    let parked = room.problems.iter().filter(|cause| cause.exception == "Parked");
+    alerts.extend(parked.map(|cause| {
+        format!("{} took down a GPU three times.", wording::many(cause.jobs.len() as u64, "job", "jobs"))
+    }));
+    alerts
+}
+
 fn texts(room: &Room) -> Cells {
     let shown = (room.waiting.len() + room.aside.len()) as u64;
     let more = room.counts.pending_jobs.saturating_sub(shown);
@@ -178,6 +207,7 @@ fn texts(room: &Room) -> Cells {
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
         ("failures", wording::many(failed as u64, "failed job", "failed jobs")),
+        ("alerts", alerts(room).join(" ")),
         ("failed", if failed > 0 { failed.to_string() } else { String::new() }),
     ])
 }
@@ -201,6 +231,16 @@ mod tests {
         let update = Frame::of(&room, false).since(Some(&before)).unwrap();
         assert_eq!(update["texts"]["headline"], "1 job waiting, and no GPU is connected.");
         assert!(update.get("zones").is_none(), "{update}");
+    }
+
+    #[test]
+    fn what_somebody_should_look_at_is_said() {
+        let mut room = empty_room();
+        assert_eq!(alerts(&room), Vec::<String>::new());
+        room.idle_since = Some(room.now - 1_000_000);
+        assert!(alerts(&room).is_empty(), "a pause of a quarter of an hour is a break");
+        (room.now, room.idle_since) = (2_000_000, Some(2_000_000 - 21 * 60_000));
+        assert_eq!(alerts(&room), ["Every GPU idles for 21 min."]);
     }
 
     #[test]

@@ -19,10 +19,6 @@ pub(crate) async fn change(
     caller: Caller,
     Body(wanted): Body<QueueChange>,
 ) -> Result<Json<QueueStatus>, Trouble> {
-    if wanted.one_each == Some(true) {
-        // Said again, it means that everybody may have another one.
-        broker.configure(None, &[("one_each", "0")]).await?;
-    }
     let mode = wanted.mode.map(|mode| ("mode", mode.word()));
     let paused = wanted.paused.map(|paused| ("paused", if paused { "1" } else { "0" }));
     let one_each = wanted.one_each.map(|wanted| ("one_each", if wanted { "1" } else { "0" }));

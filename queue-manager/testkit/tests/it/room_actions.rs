@@ -21,8 +21,14 @@ pub async fn open(driver: &Driver, room: &Dashboard, width: u32, height: u32) ->
     browser
 }
 
+/// Clicks, once more where the row was replaced under the finger.
 async fn click(browser: &Browser, css: &str) {
-    browser.page.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    browser.page.wait().for_element(Locator::Css(css)).await.unwrap();
+    let clicked = waiting::until(css, LONG, async || {
+        browser.page.find(Locator::Css(css)).await?.click().await?;
+        Ok(Some(()))
+    });
+    clicked.await.unwrap();
 }
 
 async fn press(browser: &Browser, keys: &str) {

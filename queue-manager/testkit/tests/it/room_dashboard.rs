@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, Response, redirect};
 use serde_json::{Value, json};
 use testkit::{Workshop, WorkshopBuilder, waiting};
@@ -14,6 +14,25 @@ pub struct Dashboard {
     pub cookie: String,
     client: Client,
 }
+
+/// A form's fields as a browser sends them.
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect()
+    };
+    let pairs = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A page's text and status.
 pub struct Page {
@@ -32,8 +51,9 @@ impl Dashboard {
         .await
         .unwrap();
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        let form = [("name", "instructor"), ("password", workshop.password("instructor").unwrap())];
-        let answer = client.post(format!("{admin}/sign-in")).form(&form).send().await.unwrap();
+        let who = form(&[("name", "instructor"), ("password", workshop.password("instructor").unwrap())]);
+        let answer = client.post(format!("{admin}/sign-in")).header(CONTENT_TYPE, FORM).body(who);
+        let answer = answer.send().await.unwrap();
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
         Self { workshop, admin, cookie, client }
     }
@@ -62,7 +82,7 @@ impl Dashboard {
 
     pub async fn post_as(&self, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Page {
         let request = self.client.post(format!("{}{path}", self.admin)).header(COOKIE, cookie);
-        let request = request.header("origin", &self.admin).form(fields);
+        let request = request.header("origin", &self.admin).header(CONTENT_TYPE, FORM).body(form(fields));
         Self::page_of(request.send().await.unwrap()).await
     }
 
