@@ -9,12 +9,13 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_client::ClientError;
-use queue_client::api::{Api, Feed};
+use queue_client::api::Feed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::look::Look;
 use crate::rooms::{Rooms, Seen};
 use crate::session::Token;
@@ -32,9 +33,7 @@ pub(crate) struct Has {
 }
 
 pub(crate) async fn socket(
-    State(api): State<Api>,
-    State(rooms): State<Rooms>,
-    State(shutdown): State<CancellationToken>,
+    State(App { api, rooms, shutdown, .. }): State<App>,
     Token(token): Token,
     look: Look,
     Query(has): Query<Has>,

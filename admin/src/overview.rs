@@ -86,13 +86,11 @@ pub(crate) async fn find(
     let named = |name: &AccountName, label: &str| {
         !wanted.is_empty() && (name.as_str().contains(&wanted) || label.to_lowercase().contains(&wanted))
     };
-    match seen.room.people.iter().find(|person| named(&person.name, &person.label)) {
-        Some(person) => Ok(Redirect::to(&format!("/person/{}", person.name)).into_response()),
-        None => {
-            let detail = format!("Nobody is called {wanted:?}, and no job begins like that.");
-            layout.or(Err(ClientError::Told { status: 404, detail }))
-        }
+    if let Some(person) = seen.room.people.iter().find(|person| named(&person.name, &person.label)) {
+        return Ok(Redirect::to(&format!("/person/{}", person.name)).into_response());
     }
+    let detail = format!("Nobody is called {wanted:?}, and no job begins like that.");
+    layout.or(Err(ClientError::Told { status: 404, detail }))
 }
 
 #[cfg(test)]

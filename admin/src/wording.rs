@@ -66,6 +66,9 @@ pub(crate) fn gpu_minutes(ms: u64) -> String {
 pub(crate) fn range(starts: StartsIn) -> String {
     let (soonest, latest) = (starts.soonest_ms / 1_000, starts.latest_ms / 1_000);
     let tens = |s: u64| s.div_ceil(10) * 10;
+    // A wait of many minutes is known to two of them at best.
+    let (soonest, latest) =
+        if latest > 600 { (soonest / 120 * 120, latest.div_ceil(120) * 120) } else { (soonest, latest) };
     match (soonest, latest) {
         (_, 0..=10) => "any moment".to_owned(),
         (0..=5, late @ ..90) => format!("within {} s", tens(late)),

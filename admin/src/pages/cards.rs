@@ -17,7 +17,7 @@ use crate::sign_in::ours;
 
 #[derive(Template)]
 #[template(path = "pages/cards.html")]
-struct Cards {
+struct Sheet {
     layout: Layout,
     cards: Vec<Card>,
     failed: Vec<(String, String)>,
@@ -37,8 +37,8 @@ fn code(text: &str) -> (usize, String) {
     let Ok(code) = QrCode::new(text) else { return (0, String::new()) };
     let width = code.width();
     let dark = code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == Color::Dark);
-    let path = dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % width + 4, at / width + 4)).collect();
-    (width + 8, path)
+    let squares = dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % width + 4, at / width + 4));
+    (width + 8, squares.collect::<Vec<_>>().concat())
 }
 
 /// Where the seats are: as set, or as the browser came here, on nginx's usual port.
@@ -85,7 +85,7 @@ pub(crate) async fn print(
                     });
                 }
                 None => {
-                    failed.push((account.name.to_string(), "has the card that was shown before".to_owned()))
+                    failed.push((account.name.to_string(), "has the card that was shown before".to_owned()));
                 }
             },
             Err(ClientError::Told { detail, .. }) => failed.push((account.name.to_string(), detail)),
@@ -93,7 +93,7 @@ pub(crate) async fn print(
         }
     }
     let layout = Layout { path: "/people".to_owned(), ..layout };
-    Ok(render(&Cards { layout, cards, failed }))
+    Ok(render(&Sheet { layout, cards, failed }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Charts, drawn here as SVG: lines over the minutes of the workshop. Colours and line widths are the style sheet's, so
 //! they fit a light page and a dark one; the numbers stand beside every chart, so none is told by colour alone.
 
+use std::fmt::Write;
+
 use queue_protocol::api::Minute;
 
 /// Size of the drawing, in its own units.
@@ -43,7 +45,7 @@ fn round_up(most: f64) -> f64 {
 }
 
 fn number(value: f64) -> String {
-    if value.fract() == 0.0 || value < 0.05 || value >= 10.0 {
+    if value.fract() == 0.0 || !(0.05..10.0).contains(&value) {
         format!("{value:.0}")
     } else {
         format!("{value:.1}")
@@ -67,7 +69,8 @@ impl Chart {
             for (at, value) in values.iter().enumerate() {
                 match value {
                     Some(value) => {
-                        path += &format!("{pen}{:.1} {:.1}", place(at, values.len()), height(*value));
+                        // Writing into a text cannot fail.
+                        let _ = write!(path, "{pen}{:.1} {:.1}", place(at, values.len()), height(*value));
                         pen = 'L';
                     }
                     None => pen = 'M',

@@ -93,7 +93,7 @@ pub(crate) async fn page(
     let used = person.map(|person| person.used.clone()).unwrap_or_default();
     let users: Vec<_> = room.people.iter().filter(|person| person.used.gpu_ms > 0).collect();
     let even = users.iter().map(|person| person.used.gpu_ms).sum::<u64>() / users.len().max(1) as u64;
-    let mean_wait = if used.started > 0 { span(used.waited_ms / used.started) } else { "–".to_owned() };
+    let mean_wait = used.waited_ms.checked_div(used.started).map_or_else(|| "–".to_owned(), span);
     let facts = vec![
         ("GPU time", gpu_minutes(used.gpu_ms)),
         ("an even share is", gpu_minutes(even)),

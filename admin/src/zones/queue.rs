@@ -41,13 +41,11 @@ impl Live for Waiting {
 }
 
 pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
-    // Two may be as likely to be next; in a list each has a place of its own.
-    let in_line = room.waiting.iter().zip(1..).map(|(job, place)| (job, Some(place)));
-    let aside = room.aside.iter().map(|job| (job, None));
-    in_line.chain(aside).map(|(job, place)| super::row(waiting(job, place, room, names))).collect()
+    // The list numbers its rows itself: a claim is no change of every row below it.
+    room.waiting.iter().chain(&room.aside).map(|job| super::row(waiting(job, room, names))).collect()
 }
 
-fn waiting(job: &RoomJob, place: Option<u64>, room: &Room, names: &Names) -> Waiting {
+fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
     let runs = room.people.iter().any(|person| person.name == job.participant && !person.running.is_empty());
     let id = job.id.to_string();
     Waiting {
@@ -59,7 +57,6 @@ fn waiting(job: &RoomJob, place: Option<u64>, room: &Room, names: &Names) -> Wai
         cancelling: job.cancel_at,
         held: job.reason == Some(Reason::Held),
         cells: Cells::of([
-            ("place", place.map(|place: u64| place.to_string()).unwrap_or_default()),
             (
                 "starts",
                 if room.counts.paused { String::new() } else { job.starts_in.map(range).unwrap_or_default() },

@@ -17,7 +17,7 @@ use crate::hub::Hub;
 use crate::problem::Trouble;
 
 /// Jobs that the page lists one by one; how many wait in all is in the totals.
-const LISTED: usize = 40;
+const LISTED: usize = 30;
 
 /// Usual ms of a class.
 type Usual = HashMap<NeedsId, Option<u64>>;

@@ -47,7 +47,7 @@ pub(super) async fn run(
         Err(error) => return Trouble::from(error).into_response(),
     }
     let answer = action.await;
-    let status = Some(answer.status()).filter(|status| status.is_success()).map(|status| status.as_u16());
+    let status = Some(answer.status()).filter(StatusCode::is_success).map(|status| status.as_u16());
     if let Err(error) = broker.end_action(&caller.name, key, status).await {
         tracing::warn!(%error, "how an action ended could not be noted");
     }

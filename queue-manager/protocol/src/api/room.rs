@@ -33,9 +33,9 @@ pub struct Room {
     pub people: Vec<PersonInRoom>,
     /// Every worker, by name.
     pub workers: Vec<WorkerInRoom>,
-    /// Jobs in line, the next one first; the first 40.
+    /// Jobs in line, the next one first; the first 30.
     pub waiting: Vec<RoomJob>,
-    /// Jobs that wait aside: on hold, held, backing off, about to be cancelled; the first 40.
+    /// Jobs that wait aside: on hold, held, backing off, about to be cancelled; the first 30.
     pub aside: Vec<RoomJob>,
     /// Failures nobody has dealt with, and jobs nobody here can run, by cause; newest first.
     pub problems: Vec<Cause>,

@@ -191,14 +191,14 @@ async fn the_room_says_who_had_what_and_a_jobs_story_what_happened() {
     assert_eq!((&person["used"]["completed"], &person["used"]["started"]), (&json!(1), &json!(1)));
     assert_eq!(seen["workers"][0]["jobs"], 1);
     let story = ada.json(&format!("/api/v1/jobs/{id}/story")).await.unwrap();
-    let states: Vec<_> =
+    let happened: Vec<_> =
         story["events"].as_array().unwrap().iter().map(|event| event["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["pending", "running", "completed"]);
+    assert_eq!(happened, ["pending", "running", "completed"]);
     let ben = room.workshop.person("user002").unwrap();
     assert_eq!(ben.get(&format!("/api/v1/jobs/{id}/story")).await.unwrap().status(), 404);
-    let (status, opened) =
+    let (answered, opened) =
         room.call("instructor", Method::POST, &format!("/jobs/{id}/open"), Value::Null).await;
-    assert_eq!((status, &opened["workflow"]["6"]["inputs"]["text"]), (200, &json!("a cat")));
+    assert_eq!((answered, &opened["workflow"]["6"]["inputs"]["text"]), (200, &json!("a cat")));
     assert_eq!(room.last_deed().await, ("job.open".to_owned(), id));
 }
 

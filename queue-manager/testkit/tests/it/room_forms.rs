@@ -7,6 +7,9 @@ use testkit::WorkshopBuilder;
 
 use crate::room_dashboard::{Dashboard, FORM, form};
 
+/// A form's path, its fields, and the deed that the log says it was.
+type Deed = (String, Vec<(&'static str, &'static str)>, &'static str);
+
 #[tokio::test]
 async fn every_button_is_a_form_that_works_without_scripts_and_is_in_the_audit_log() {
     let room = Dashboard::open(WorkshopBuilder::new().workers(1)).await;
@@ -15,7 +18,7 @@ async fn every_button_is_a_form_that_works_without_scripts_and_is_in_the_audit_l
     let ended = room.submit("user001").await;
     room.call("user001", Method::DELETE, &format!("/jobs/{ended}"), Value::Null).await;
     let jobs = |verb: &str| format!("/jobs/{job}/{verb}");
-    let table: Vec<(String, Vec<(&str, &str)>, &str)> = vec![
+    let table: Vec<Deed> = vec![
         // First, so that nothing runs away while it is steered.
         ("/workers/gpu-1/drain".into(), vec![], "worker.drain"),
         ("/do/resume".into(), vec![], "queue.change"),
