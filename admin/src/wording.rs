@@ -71,7 +71,7 @@ pub(crate) fn range(starts: StartsIn) -> String {
         if latest > 600 { (soonest / 120 * 120, latest.div_ceil(120) * 120) } else { (soonest, latest) };
     match (soonest, latest) {
         (_, 0..=10) => "any moment".to_owned(),
-        (0..=5, late @ ..90) => format!("within {} s", tens(late)),
+        (0..=9, late @ ..90) => format!("within {} s", tens(late)),
         (soon, late @ ..90) => format!("{}–{} s", soon / 10 * 10, tens(late)),
         (soon, late) => {
             let (from, to) = (soon / 60, late.div_ceil(60));
