@@ -5,9 +5,11 @@
 #   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; also NUM_WORKERS
 #   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one, as is one with an URL; also INFERENCE_PROVIDER
 #   ATELIER_COMFYUI_URL=                  the real ComfyUI, http://127.0.0.1:8188; one per worker, commas between; also COMFYUI_URL
-#   ATELIER_LISTEN=127.0.0.1              where nginx listens, in plain HTTP
-#   ATELIER_PORT=8080                     nginx's port for seats and API
+#   ATELIER_LISTEN=127.0.0.1              where nginx listens; on a network only with TLS
+#   ATELIER_PORT=8080                     nginx's port for seats and API; 8443 with TLS
 #   ATELIER_ADMIN_PORT=8081               nginx's port for the dashboard
+#   ATELIER_TLS_CERTIFICATE=, ATELIER_TLS_KEY=, ATELIER_SERVER_NAME=, ATELIER_ADMIN_NAME=, ATELIER_HTTP_PORT=
+#                                         serve https: see scripts/render-nginx.sh --help
 #   ATELIER_PROFILE=release               what cargo builds; any other word means debug
 #   CARGO_TARGET_DIR=target               where cargo builds, and where the programs are started from
 # Safe to run again: what runs goes on, accounts and passwords stay. scripts/stop.sh stops it.
@@ -66,21 +68,35 @@ if [ "$provider" = comfyui ]; then
 fi
 workers=${workers:-1}
 
+scheme=http
+if [ -n "${ATELIER_TLS_CERTIFICATE:-}${ATELIER_TLS_KEY:-}" ]; then
+    scheme=https
+    export ATELIER_HTTPS=true
+fi
 case "${ATELIER_LISTEN:-127.0.0.1}" in
     127.* | ::1 | localhost) ;;
     *)
-        echo "ATELIER_LISTEN=$ATELIER_LISTEN would serve sign-ins in plain HTTP to the network. This start is for one machine;" >&2
-        echo "put TLS in front (docs/decisions/0006-https-on-a-venue-network.md) and leave ATELIER_LISTEN on loopback." >&2
-        exit 1
+        if [ $scheme = http ]; then
+            echo "ATELIER_LISTEN=$ATELIER_LISTEN would serve sign-ins in plain HTTP to the network. Give a certificate as well" >&2
+            echo "(ATELIER_TLS_CERTIFICATE and ATELIER_TLS_KEY; scripts/make-certificate.sh makes one), or leave it on loopback." >&2
+            exit 1
+        fi
         ;;
 esac
-port=${ATELIER_PORT:-8080}
-admin_port=${ATELIER_ADMIN_PORT:-8081}
+port=${ATELIER_PORT:-$([ $scheme = https ] && echo 8443 || echo 8080)}
+admin_port=${ATELIER_ADMIN_PORT:-$([ -n "${ATELIER_ADMIN_NAME:-}" ] && echo "$port" || echo 8081)}
+export ATELIER_PORT=$port ATELIER_ADMIN_PORT=$admin_port
+read -r name _ <<<"${ATELIER_SERVER_NAME:-localhost}"
+host=$scheme://$name:$port
+admin_host=$scheme://${ATELIER_ADMIN_NAME:-$name}:$admin_port
+# Only we must reach it at its name already; what its certificate is worth to browsers is checked when nginx starts.
+ask() { curl -fsSk --connect-to "::${ATELIER_LISTEN:-127.0.0.1}:$port" "$@"; }
+# What a first visit opens runs on every worker; ComfyUI's own default names models that few have.
+export ATELIER_DEFAULT_WORKFLOW=${ATELIER_DEFAULT_WORKFLOW-black-and-white.json}
 export ATELIER_BIND=${ATELIER_BIND:-127.0.0.1:3000}
 export ATELIER_WORKER_BIND=${ATELIER_WORKER_BIND:-127.0.0.1:3443}
 export ATELIER_ADMIN_BIND=${ATELIER_ADMIN_BIND:-127.0.0.1:3001}
 simulated_port=${ATELIER_SIMULATED_PORT:-8188}
-host=http://localhost:$port
 
 step() { echo "[$1/6] $2"; }
 
@@ -93,6 +109,7 @@ fi
 
 step 1 "Looking for what is needed"
 have_cargo
+if [ $scheme = https ]; then have_packages openssl=openssl; fi
 have_packages redis-server=redis-server nginx=nginx-light curl=curl jq=jq c++=build-essential setsid=util-linux
 if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
@@ -145,7 +162,7 @@ for ((n = 1; n <= workers; n++)); do
         mv "data/gpu-$n.token.new" "data/gpu-$n.token"
     fi
 done
-jq --arg host "$host" --arg admin "http://localhost:$admin_port" \
+jq --arg host "$host" --arg admin "$admin_host" \
     '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + .' \
     data/accounts.json >data/sign-ins.json
 umask 022
@@ -175,12 +192,13 @@ done
 ATELIER_API=http://$ATELIER_BIND start_process admin "$bin/admin"
 wait_for 20 admin curl -fsS "http://$ATELIER_ADMIN_BIND/healthz"
 scripts/render-nginx.sh data/nginx
+echo "::${ATELIER_LISTEN:-127.0.0.1}:$port" >data/run/connect-to
 if is_running nginx; then kill -HUP "$(cat data/run/nginx.pid)"; fi
 start_process nginx nginx -c "$PWD/data/nginx/nginx.conf" -e "$PWD/data/nginx/error.log" -g 'daemon off;'
 
 step 6 "Waiting until everything answers"
-wait_for 20 nginx curl -fsS "$host/healthz"
-workers_are_here() { curl -fsS "$host/health" | jq -e --argjson n "$workers" '.status == "ok" and .active_workers >= $n'; }
+wait_for 20 nginx ask "$host/healthz"
+workers_are_here() { ask "$host/health" | jq -e --argjson n "$workers" '.status == "ok" and .active_workers >= $n'; }
 wait_for 60 worker-1 workers_are_here
 
 echo

@@ -22,7 +22,7 @@ done
 for name in $(numbered simulated-comfyui); do
     if is_running "$name"; then echo "$name: running, so pictures are patterns"; fi
 done
-if [ -f data/sign-ins.json ] && health=$(curl -sS --max-time 5 "$(jq -r .urls.health data/sign-ins.json)" 2>/dev/null); then
+if [ -f data/sign-ins.json ] && health=$(curl -sSk --max-time 5 --connect-to "$(cat data/run/connect-to)" "$(jq -r .urls.health data/sign-ins.json)" 2>/dev/null); then
     jq -r '"health: " + .status, (.checks | to_entries[] | "  " + .key + ": " + .value),
         (if .queue_depth == null then empty else
         "jobs: \(.pending_jobs) waiting, \(.running_jobs) running, \(.completed_jobs) done, \(.failed_jobs) failed; workers: \(.active_workers) of \(.total_workers)" end)' \

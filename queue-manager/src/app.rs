@@ -29,7 +29,9 @@ use crate::identity::{Passwords, join, sign_in};
 use crate::janitor::Settings;
 use crate::metrics::Metrics;
 use crate::pages::Look;
+use crate::parts::Parts;
 use crate::private_redis::{self, PrivateRedis};
+use crate::sealed::Sealer;
 use crate::workflow::submit::Door;
 use crate::{api, gate, health, janitor, link, seat};
 
@@ -45,6 +47,7 @@ pub(crate) struct App {
     pub(crate) files: Files,
     pub(crate) capabilities: Capabilities,
     pub(crate) causes: Causes,
+    pub(crate) parts: Parts,
     pub(crate) identity: Identity,
     pub(crate) hub: Hub,
     pub(crate) places: link::Places,
@@ -53,6 +56,7 @@ pub(crate) struct App {
     pub(crate) templates: seat::templates::Templates,
     pub(crate) quota: seat::quota::Quota,
     pub(crate) door: Door,
+    pub(crate) sealer: Sealer,
     pub(crate) pace: Pace,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
@@ -131,7 +135,9 @@ impl App {
             .with_context(|| format!("cannot use {}", config.data.join("files").display()))?;
         let capabilities = Capabilities::new(broker.clone(), files.clone());
         let metrics = Metrics::default();
-        let identity = Identity::new(broker.clone(), Passwords::new()?, CookieKind { https: config.https });
+        let sealer = Sealer::open(&config.data.join("secret.key"))?;
+        let passwords = Passwords::new(metrics.password_checks())?;
+        let identity = Identity::new(broker.clone(), passwords, CookieKind { https: config.https });
         Ok(Self {
             look: Look { insecure: config.insecure_http && !config.https },
             frontend: seat::frontend::Frontend::new(&config.frontend),
@@ -142,16 +148,21 @@ impl App {
             quota: seat::quota::Quota { megabytes: config.seats.saved_mb, files: config.seats.saved_files },
             pace: Pace::default(),
             door: Door {
+                policy: Arc::new(config.seats.policy()),
+                reading: Arc::new(tokio::sync::Semaphore::new(2)),
+                sealer: sealer.clone(),
                 broker: broker.clone(),
                 files: files.clone(),
                 capabilities: capabilities.clone(),
                 metrics: metrics.clone(),
             },
+            sealer,
             metrics,
             config: Arc::new(config),
             hub: Hub::default(),
             places: link::Places::default(),
             causes: Causes::new(broker.clone(), capabilities.clone()),
+            parts: Parts::new(broker.clone(), files.clone()),
             broker,
             files,
             capabilities,

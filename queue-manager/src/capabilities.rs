@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use queue_broker::Broker;
-use queue_protocol::{FileHash, NeedsId, limits, timings};
+use queue_protocol::{FileHash, JobId, NeedsId, limits, timings};
 use serde_json::Value;
 
 use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
 use crate::workflow::graph::Node;
 use crate::workflow::needs::{Requirements, is_model};
-use crate::workflow::validation::{Findings, no_such_model, no_such_upload};
+use crate::workflow::validation::{Findings, is_comfyuis_own, no_such_model, no_such_upload};
 use crate::workflow::{Graph, Refusal};
 
 /// The `object_info` of one kind of worker.
@@ -45,7 +45,9 @@ impl ObjectInfo {
                 if UPLOAD_FLAGS.iter().any(|flag| spec[1][*flag] == Value::Bool(true)) {
                     uploads.insert((class.clone(), input.clone()));
                 }
-                if options_of(spec).next().is_some() {
+                // An empty list of other people's nodes may be filled by the browser.
+                let own = is_comfyuis_own(about) && choices_of(spec).is_some();
+                if own || options_of(spec).next().is_some() {
                     choices.insert((class.clone(), input.clone()));
                 }
                 models.extend(options_of(spec).filter(|text| is_model(text)).map(ToOwned::to_owned));
@@ -57,15 +59,14 @@ impl ObjectInfo {
     /// Whether a worker of this kind can run what these requirements name.
     #[must_use]
     pub fn can_run(&self, needs: &Requirements) -> bool {
-        needs.nodes.iter().all(|class| self.classes.contains_key(class))
-            && needs.models.iter().all(|model| self.models.contains(model))
+        self.lacks(needs).is_empty()
     }
 
-    /// What a worker of this kind lacks: models first, then node classes.
-    fn lacks(&self, needs: &Requirements) -> Vec<String> {
+    /// Models, then node classes, that these requirements name and a worker of this kind has not.
+    pub(crate) fn lacks(&self, needs: &Requirements) -> Vec<String> {
         let models = needs.models.iter().filter(|model| !self.models.contains(*model));
-        let nodes = needs.nodes.iter().filter(|class| !self.classes.contains_key(*class));
-        models.chain(nodes).cloned().collect()
+        let classes = needs.nodes.iter().filter(|class| !self.classes.contains_key(*class));
+        models.chain(classes).cloned().collect()
     }
 
     /// Whether an input takes the name of an uploaded file.
@@ -110,7 +111,7 @@ impl Known {
     pub fn check(
         &self,
         graph: &Graph<'_>,
-        targets: Option<&[String]>,
+        targets: Option<&HashSet<String>>,
     ) -> Result<serde_json::Map<String, Value>, Refusal> {
         if self.0.is_empty() {
             return graph.broken_link().map_or(Ok(serde_json::Map::new()), Err);
@@ -149,7 +150,7 @@ impl Known {
         Refusal::Invalid { node_errors: verdict.node_errors, details: verdict.details }
     }
 
-    fn outputs<'g>(&self, graph: &'g Graph<'_>, targets: Option<&[String]>) -> Vec<&'g str> {
+    fn outputs<'g>(&self, graph: &'g Graph<'_>, targets: Option<&HashSet<String>>) -> Vec<&'g str> {
         let asked = |id: &String| targets.is_none_or(|targets| targets.contains(id));
         let nodes = graph.nodes.iter().filter(|(id, node)| self.is_output(node.class()) && asked(id));
         nodes.map(|(id, _)| id.as_str()).collect()
@@ -309,6 +310,16 @@ impl Capabilities {
         Ok(known)
     }
 
+    /// What a job needs that the connected kind of worker which comes nearest has not; empty when nobody is connected.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn missing(&self, job: JobId) -> Result<Vec<String>, Trouble> {
+        let Some(json) = self.broker.needs_of(job).await? else { return Ok(Vec::new()) };
+        let needs: Requirements = serde_json::from_str(&json)?;
+        needs.lacking(self, &self.broker.kinds_here().await?).await
+    }
+
     /// Answers which of these classes of needs a kind of worker can run; nothing before its `object_info` was sent.
     ///
     /// # Errors
@@ -320,24 +331,6 @@ impl Capabilities {
         let can = |json: &str| serde_json::from_str(json).is_ok_and(|needs| info.can_run(&needs));
         let lesson: Vec<_> = asked.iter().map(|(needs, json)| (needs.clone(), can(json))).collect();
         Ok(self.broker.teach(kind, &lesson).await?)
-    }
-
-    /// What the one of these kinds that lacks least of some needs (as JSON) lacks.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub async fn lacking(&self, kinds: &[FileHash], needs: &str) -> Result<Vec<String>, Trouble> {
-        let needs: Requirements = serde_json::from_str(needs)?;
-        let mut least: Option<Vec<String>> = None;
-        for kind in kinds {
-            if let Some(info) = self.get(kind).await? {
-                let lacks = info.lacks(&needs);
-                if least.as_ref().is_none_or(|least| lacks.len() < least.len()) {
-                    least = Some(lacks);
-                }
-            }
-        }
-        Ok(least.unwrap_or_default())
     }
 
     /// The same for every kind of worker that is here.
@@ -362,6 +355,8 @@ mod tests {
                     "image":[["someone-elses.png"],{"image_upload":true}]}}},
                 "Loader":{"output_node":false,"input":{"required":{
                     "ckpt_name":["COMBO",{"options":["a.safetensors"]}]}}},
+                "LoraLoader":{"output_node":false,"python_module":"nodes","input":{"required":{"lora_name":[[]]}}},
+                "Theirs":{"output_node":false,"python_module":"custom_nodes.x","input":{"required":{"model":[[]]}}},
                 "SaveImage":{"output_node":true,"input":{"required":{}}}}"#,
         )
         .unwrap()
@@ -388,6 +383,11 @@ mod tests {
         let loader = r#""1":{"class_type":"Loader","inputs":{"ckpt_name":"b.safetensors"}}"#;
         let missing = check(&format!("{{{loader},{save}}}")).unwrap_err();
         assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list");
+        let none = r#""1":{"class_type":"LoraLoader","inputs":{"lora_name":"b.safetensors"}}"#;
+        let missing = check(&format!("{{{none},{save}}}")).unwrap_err();
+        assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list", "no GPU has any");
+        let theirs = r#""1":{"class_type":"Theirs","inputs":{"model":"b.safetensors"}}"#;
+        assert_eq!(check(&format!("{{{theirs},{save}}}")), Ok(()), "their own list, their own check");
         assert_eq!(check(r#"{"1":{"class_type":"LoadImage"}}"#), Err(Refusal::NoOutputs));
     }
 }

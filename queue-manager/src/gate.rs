@@ -1,14 +1,35 @@
-//! The one layer before every route of the public side: spellings of a path that could be read as another, and requests
-//! that another site's page made.
+//! The one layer around every route of the public side: spellings of a path that could be read as another, requests that
+//! another site's page made, and the headers that every answer has.
 
 use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::Trouble;
 use crate::{cross_site, path_rule};
 
+/// On every answer that says nothing else: browsers guess no types, tell other sites nothing, keep our windows and files
+/// from them, and store nothing that is somebody's.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+];
+
 pub(crate) async fn check(request: Request, next: Next) -> Response {
+    let mut response = allowed(request, next).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn allowed(request: Request, next: Next) -> Response {
     if !path_rule::is_allowed(request.uri().path()) {
         return Trouble::BadPath.into_response();
     }

@@ -9,7 +9,7 @@ use queue_broker::frames::Payload;
 use queue_broker::signals::Signal;
 use queue_protocol::api::Role;
 use queue_protocol::{AccountName, WorkerName};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Signals that may wait for one socket: some seconds of a busy job.
 const QUEUE: usize = 256;
@@ -63,6 +63,7 @@ struct Listener {
 pub(crate) struct Hub {
     listeners: Arc<Mutex<HashMap<u64, Listener>>>,
     next: Arc<AtomicU64>,
+    moved: Arc<watch::Sender<u64>>,
 }
 
 /// One open ear; closes when dropped. Ends by itself when it does not keep up, or when its owner may not listen any more.
@@ -108,7 +109,15 @@ impl Hub {
         names.collect()
     }
 
+    /// Changes whenever any job, setting or worker does: says nothing about whose.
+    pub(crate) fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
     fn tell(&self, signal: Signal) {
+        if matches!(signal, Signal::Change { .. } | Signal::Queue(_)) {
+            self.moved.send_modify(|moves| *moves += 1);
+        }
         let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
         let signal = Arc::new(signal);
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, listener| {

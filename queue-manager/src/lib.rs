@@ -12,6 +12,7 @@ pub mod identity;
 pub mod link;
 pub mod logging;
 pub mod problem;
+pub mod sealed;
 pub mod seat;
 pub mod workflow;
 
@@ -22,8 +23,10 @@ mod hub;
 mod janitor;
 mod metrics;
 mod pages;
+mod parts;
 mod path_rule;
 mod private_redis;
+mod wording;
 
 pub use app::serve;
 pub use config::Config;

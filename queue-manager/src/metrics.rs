@@ -31,19 +31,21 @@ pub(crate) struct Metrics {
     reports: Family<Outcome, Counter>,
     taken_back: Counter,
     wait: Histogram,
+    passwords: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("atelier");
         let (submits, reports) = (Family::default(), Family::default());
-        let taken_back = Counter::default();
+        let (taken_back, passwords) = (Counter::default(), Counter::default());
         let wait = Histogram::new([0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1_800.0, 3_600.0]);
         registry.register("submits", "Submits by how they ended", submits.clone());
         registry.register("reports", "Ends that workers reported, by how they were taken", reports.clone());
         registry.register("leases_taken_back", "Leases that ended without a word", taken_back.clone());
+        registry.register("password_checks", "Passwords that were verified at full cost", passwords.clone());
         registry.register("wait_seconds", "From a job's submit to its claim", wait.clone());
-        Self { registry: Arc::new(registry), submits, reports, taken_back, wait }
+        Self { registry: Arc::new(registry), submits, reports, taken_back, wait, passwords }
     }
 }
 
@@ -58,6 +60,11 @@ impl Metrics {
 
     pub(crate) fn took_back(&self, leases: usize) {
         self.taken_back.inc_by(leases as u64);
+    }
+
+    /// Counts what [`crate::identity::Passwords`] verifies.
+    pub(crate) fn password_checks(&self) -> Counter {
+        self.passwords.clone()
     }
 
     pub(crate) fn lent_after(&self, wait: Duration) {

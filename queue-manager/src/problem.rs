@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_broker::BrokerError;
 use queue_protocol::api::Problem;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::workflow::Refusal;
@@ -123,17 +123,25 @@ impl Trouble {
         response
     }
 
+    /// What is wrong with which node, in ComfyUI's form.
+    fn node_errors(&self) -> Map<String, Value> {
+        match self {
+            Self::Workflow(refusal) => refusal.node_errors(),
+            _ => Map::new(),
+        }
+    }
+
     /// The body that ComfyUI's frontend reads and shows.
     #[must_use]
     pub fn as_comfyui(&self) -> Value {
         let (_, code) = self.status_and_code();
-        let (details, extra_info, node_errors) = match self {
-            Self::Workflow(refusal) => (refusal.details(), refusal.extra_info(), refusal.node_errors()),
-            _ => (String::new(), json!({}), json!({})),
+        let (details, extra_info) = match self {
+            Self::Workflow(refusal) => (refusal.details(), refusal.extra_info()),
+            _ => (String::new(), json!({})),
         };
         json!({
             "error": {"type": code, "message": self.to_string(), "details": details, "extra_info": extra_info},
-            "node_errors": node_errors,
+            "node_errors": self.node_errors(),
         })
     }
 }
@@ -147,6 +155,7 @@ impl IntoResponse for Trouble {
             status: status.as_u16(),
             detail: self.to_string(),
             code: code.to_owned(),
+            node_errors: self.node_errors().into_iter().collect(),
         };
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         self.with_headers((status, kind, Json(problem)).into_response())

@@ -1,6 +1,7 @@
 //! The queue of one workshop: a connection, the names of its keys, and a clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use queue_protocol::Workshop;
@@ -11,6 +12,7 @@ use crate::keys::Keys;
 use crate::script::script;
 use crate::shared_connection::{Connection, Listeners};
 use crate::store::Store;
+use crate::transitions::room::Reading;
 
 /// The queue of one workshop. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
@@ -19,6 +21,7 @@ pub struct Broker {
     pub(crate) listeners: Listeners,
     pub(crate) keys: Keys,
     pub(crate) clock_offset_ms: i64,
+    pub(crate) reading: Arc<Reading>,
 }
 
 impl std::fmt::Debug for Broker {
@@ -34,14 +37,20 @@ impl Broker {
     /// When the address is not one. Whether the store answers is [`Broker::open`]'s question.
     pub fn new(store: &Store, workshop: &Workshop) -> Result<Self, BrokerError> {
         let (connection, listeners) = store.connect()?;
-        Ok(Self { connection, listeners, keys: Keys::new(workshop), clock_offset_ms: 0 })
+        Ok(Self {
+            connection,
+            listeners,
+            keys: Keys::new(workshop),
+            clock_offset_ms: 0,
+            reading: Arc::default(),
+        })
     }
 
     /// The same queue seen from another time: tests and simulations move the clock instead of waiting.
     #[must_use]
     pub fn at_clock_offset(&self, offset: Duration) -> Self {
         let clock_offset_ms = i64::try_from(offset.as_millis()).unwrap_or(i64::MAX);
-        Self { clock_offset_ms, ..self.clone() }
+        Self { clock_offset_ms, reading: Arc::default(), ..self.clone() }
     }
 
     /// Writes the settings nobody has set yet.

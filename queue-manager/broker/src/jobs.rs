@@ -260,6 +260,17 @@ impl Broker {
         }))
     }
 
+    /// Whether a job was left out of its owner's history.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn is_hidden(&self, participant: &AccountName, id: JobId) -> Result<bool, BrokerError> {
+        let mut connection = self.connection.clone();
+        let mut asked = redis::cmd("SISMEMBER");
+        asked.arg(self.keys.hidden(participant)).arg(id.to_string());
+        Ok(asked.query_async(&mut connection).await?)
+    }
+
     /// Leaves jobs out of their owner's history. The jobs and their files stay.
     ///
     /// # Errors

@@ -51,6 +51,11 @@ impl Keys {
         self.plain(name)
     }
 
+    /// Hashes of the sets of scripts that seats load.
+    pub(crate) fn browser_files(&self) -> String {
+        self.plain("browser-files")
+    }
+
     /// A participant's own caps.
     pub(crate) fn caps(&self, participant: &AccountName) -> String {
         format!("{}:caps:{participant}", self.0)
@@ -110,6 +115,11 @@ impl Keys {
     /// Worker → kind of all that may claim.
     pub(crate) fn present(&self) -> String {
         self.plain("present")
+    }
+
+    /// Short id → what a job requires, as JSON.
+    pub(crate) fn needs(&self) -> String {
+        self.plain("needs")
     }
 
     /// A participant's waiting jobs and their bytes.
@@ -185,10 +195,6 @@ impl Keys {
 
     pub(crate) fn later(&self) -> String {
         self.plain("later")
-    }
-
-    pub(crate) fn needs(&self) -> String {
-        self.plain("needs")
     }
 
     pub(crate) fn costs(&self) -> String {

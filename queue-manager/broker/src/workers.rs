@@ -1,6 +1,6 @@
 //! What workers are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use queue_protocol::api::Worker;
 use queue_protocol::{FileHash, JobId, WorkerName, timings};
@@ -22,6 +22,18 @@ impl Broker {
         Ok(kinds.iter().filter_map(|kind| kind.parse().ok()).collect())
     }
 
+    /// What a job requires of its worker, as JSON; `None` for a job that nobody knows.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn needs_of(&self, job: JobId) -> Result<Option<String>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let id: Option<String> =
+            redis::cmd("HGET").arg(self.keys.job(job)).arg("needs").query_async(&mut connection).await?;
+        let Some(id) = id else { return Ok(None) };
+        Ok(redis::cmd("HGET").arg(self.keys.needs()).arg(id).query_async(&mut connection).await?)
+    }
+
     /// The job that was last lent to a worker and not settled since.
     ///
     /// # Errors
@@ -41,6 +53,28 @@ impl Broker {
         let simulated = |version: &String| version.ends_with("-simulated");
         let workers = self.workers().await?;
         Ok(workers.iter().filter_map(|(_, fields)| fields.get("comfyui_version")).any(simulated))
+    }
+
+    /// The sets of scripts for browsers that the instructor accepted.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn accepted_browser_files(&self) -> Result<HashSet<FileHash>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let hashes: Vec<String> =
+            redis::cmd("SMEMBERS").arg(self.keys.browser_files()).query_async(&mut connection).await?;
+        Ok(hashes.iter().filter_map(|hash| hash.parse().ok()).collect())
+    }
+
+    /// Accepts a set of scripts for browsers, or takes that back. Answers whether that changed anything.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: accepted or not; say it again.
+    pub async fn accept_browser_files(&self, set: &FileHash, accepted: bool) -> Result<bool, BrokerError> {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd(if accepted { "SADD" } else { "SREM" });
+        command.arg(self.keys.browser_files()).arg(set.as_str());
+        Ok(command.query_async::<u64>(&mut connection).await? == 1)
     }
 
     /// Every worker, most recently heard of first.

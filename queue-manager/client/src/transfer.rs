@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use queue_protocol::link::HeldLease;
+use queue_protocol::link::{HeldLease, Part};
 use queue_protocol::{FileHash, JobId};
 use reqwest::Body;
 use tokio::io::AsyncWriteExt;
@@ -109,14 +109,25 @@ impl Transfer {
     /// # Errors
     /// As every transfer: unreachable, refused, or not what its hash says.
     pub async fn put_object_info(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), ClientError> {
-        let url = format!("{}/link/object-info/{hash}", self.base);
+        self.put_json(&format!("{}/link/object-info/{hash}", self.base), json).await
+    }
+
+    /// Sends a further part of this worker's description, once per hash.
+    ///
+    /// # Errors
+    /// As every transfer: unreachable, refused, or not what its hash says.
+    pub async fn put_part(&self, part: Part, hash: &FileHash, json: Vec<u8>) -> Result<(), ClientError> {
+        self.put_json(&format!("{}/link/parts/{}/{hash}", self.base, part.word()), json).await
+    }
+
+    async fn put_json(&self, url: &str, json: Vec<u8>) -> Result<(), ClientError> {
         let json = Bytes::from(json);
         let pieces = (0..json.len()).step_by(PIECE).map(move |at| {
             let piece = json.slice(at..json.len().min(at + PIECE));
             Ok::<_, Infallible>(Frame::data(piece))
         });
         let body = Body::wrap(StreamBody::new(futures_util::stream::iter(pieces)));
-        self.send(Method::PUT, &url, body).await.map(drop)
+        self.send(Method::PUT, url, body).await.map(drop)
     }
 
     /// The body of a job that was too large for the link.

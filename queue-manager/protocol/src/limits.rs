@@ -32,5 +32,7 @@ pub const ENDED: u32 = 10_000;
 pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).
 pub const LINK_FRAME: usize = 4 * 1024 * 1024;
+/// One further part of a worker's description: its nodes' scripts for browsers, or their lists.
+pub const PART: usize = 16 * 1024 * 1024;
 /// `object_info` as a worker sends it.
 pub const OBJECT_INFO: usize = 64 * 1024 * 1024;

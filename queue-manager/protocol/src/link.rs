@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::ids::{AccountName, FileHash, JobId, LeaseToken, WorkerName};
 use crate::job::FailureKind;
+use crate::secret::Secret;
 use crate::timings::Timings;
 
 /// A claim as both sides name it in every later message.
@@ -104,11 +105,49 @@ pub struct Hello {
     pub comfyui_version: String,
     /// SHA-256 of the `object_info` this worker serves; sent once per hash over HTTP.
     pub object_info: FileHash,
+    /// SHA-256 of each further part of its description; sent once per hash over HTTP.
+    pub parts: BTreeMap<Part, FileHash>,
     /// Claims this process still works on.
     pub leases: Vec<HeldLease>,
     /// Whether this process was `replaced` before: then it takes its place back only when no other link is open, so that
     /// two processes with one token do not throw each other out for ever.
     pub yielding: bool,
+}
+
+/// What else a ComfyUI has for a tab, beside its `object_info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The scripts of its custom nodes that a browser loads: path (`/extensions/NAME/x.js`) → text.
+    BrowserFiles,
+    /// What its custom nodes list for the editor: [`Lists`].
+    Lists,
+}
+
+impl Part {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::BrowserFiles, Self::Lists];
+
+    /// The word that paths and Redis use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BrowserFiles => "browser_files",
+            Self::Lists => "lists",
+        }
+    }
+}
+
+/// Data of custom nodes that the editor asks for, as ComfyUI answers it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lists {
+    /// Names of embeddings.
+    pub embeddings: Vec<String>,
+    /// Class → what replaces it.
+    pub node_replacements: BTreeMap<String, serde_json::Value>,
+    /// Language → texts.
+    pub i18n: BTreeMap<String, serde_json::Value>,
 }
 
 /// A sign of life, every `renew_every_ms`.
@@ -206,6 +245,8 @@ pub struct Welcome {
     pub timings: Timings,
     /// Whether the `object_info` with the announced hash must still be sent before `ready`.
     pub send_object_info: bool,
+    /// Further parts that must still be sent, at any time.
+    pub send_parts: Vec<Part>,
 }
 
 /// A job with everything the worker needs to run it.
@@ -225,6 +266,9 @@ pub struct Offer {
     pub body: Option<Box<RawValue>>,
     /// Uploaded files the graph names.
     pub inputs: Vec<BoundInput>,
+    /// Keys of paid nodes for the prompt's `extra_data`; to be kept nowhere and said to nobody else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Secret>,
 }
 
 /// The job that a worker will probably be lent next, as far as it may know it: what to fetch, and nothing else.
@@ -292,6 +336,7 @@ mod tests {
             vram_total: 0,
             comfyui_version: "0.28.0-simulated".into(),
             object_info: "0".repeat(64).parse().unwrap(),
+            parts: BTreeMap::from([(Part::BrowserFiles, "1".repeat(64).parse().unwrap())]),
             leases: vec![],
             yielding: false,
         });
@@ -300,6 +345,7 @@ mod tests {
             worker: "gpu-1".parse().unwrap(),
             timings: Timings::standard(),
             send_object_info: true,
+            send_parts: vec![Part::Lists],
         });
         insta::assert_json_snapshot!(welcome);
         insta::assert_json_snapshot!(FromWorker::Unready(Unready::ComfyuiStuck));

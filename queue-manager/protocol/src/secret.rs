@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-/// A password, a token, or an address that may hold one. Its `Debug` prints `***`, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// A password, a token, or an address that may hold one. Its `Debug` prints `***`, and it has no `Display`. As JSON it is
+/// the text itself: the worker link alone carries one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

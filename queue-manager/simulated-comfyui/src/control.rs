@@ -24,7 +24,7 @@ pub enum Misbehaviour {
 }
 
 /// How it behaves right now. `GET /simulation` shows it as `{"step_ms", "node_ms", "next", "ignore_interrupt"}`;
-/// `POST /simulation` changes the fields that its body names and answers with the result. Not a route of `ComfyUI`.
+/// `POST /simulation` changes the fields that its body names, and `badge`, and answers with the result. Not a route of `ComfyUI`.
 #[derive(Debug, Clone)]
 pub struct Control {
     /// How long one step of a sampler takes.
@@ -36,6 +36,8 @@ pub struct Control {
     pub next: Option<Misbehaviour>,
     /// Whether interrupts are accepted and then ignored. Turning it off lets one that is waiting take effect.
     pub ignore_interrupt: bool,
+    /// The script that its custom node has for browsers; `None` for the one it comes with.
+    pub badge: Option<String>,
 }
 
 impl Control {
@@ -61,6 +63,9 @@ impl Control {
         if let Some(ignore) = change.ignore_interrupt {
             self.ignore_interrupt = ignore;
         }
+        if let Some(badge) = &change.badge {
+            self.badge = Some(badge.clone());
+        }
     }
 }
 
@@ -73,6 +78,7 @@ pub(crate) struct Change {
     #[serde(deserialize_with = "named")]
     next: Next,
     ignore_interrupt: Option<bool>,
+    badge: Option<String>,
 }
 
 /// `next: null` takes a misbehaviour back, a missing `next` leaves it.

@@ -19,6 +19,8 @@ pub(crate) struct Prompt {
     pub(crate) id: String,
     pub(crate) graph: Map<String, Value>,
     pub(crate) extra_data: Map<String, Value>,
+    /// The keys of paid nodes that came with it: `name=key`. They show up nowhere but in what a node raises.
+    pub(crate) keys: Vec<String>,
     /// The output nodes that passed validation.
     pub(crate) outputs: Vec<String>,
 }

@@ -33,6 +33,12 @@ impl Settings {
     }
 
     pub(crate) fn control(&self) -> Control {
-        Control { step: self.step, node: self.node, next: self.next, ignore_interrupt: self.ignore_interrupt }
+        Control {
+            step: self.step,
+            node: self.node,
+            next: self.next,
+            ignore_interrupt: self.ignore_interrupt,
+            badge: None,
+        }
     }
 }

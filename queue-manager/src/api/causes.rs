@@ -20,6 +20,7 @@ use super::audit;
 use crate::capabilities::Capabilities;
 use crate::identity::Caller;
 use crate::problem::Trouble;
+use crate::workflow::needs::Requirements;
 
 /// Characters of an error's first line that are shown.
 const SHOWN: usize = 240;
@@ -126,7 +127,8 @@ impl Causes {
         let kinds = self.broker.kinds_here().await?;
         let mut sentences = BTreeMap::new();
         for (id, (_, json)) in self.broker.classes(&needs).await? {
-            let lacks = self.capabilities.lacking(&kinds, &json).await?;
+            let needs: Requirements = serde_json::from_str(&json)?;
+            let lacks = needs.lacking(&self.capabilities, &kinds).await?;
             let shown: Vec<_> = lacks.iter().take(3).map(String::as_str).collect();
             let more = lacks.len().saturating_sub(shown.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };

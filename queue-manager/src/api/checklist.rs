@@ -9,6 +9,7 @@ use queue_protocol::api::{Check, Checklist, Role, TemplateCheck, Worker, WorkerL
 use crate::app::App;
 use crate::capabilities::Capabilities;
 use crate::problem::Trouble;
+use crate::workflow::needs::Requirements;
 
 fn check(name: &str, good: bool, detail: String) -> Check {
     Check { name: name.to_owned(), good, detail }
@@ -102,16 +103,16 @@ async fn templates(app: &App, here: &[&Worker]) -> Result<Vec<TemplateCheck>, Tr
 async fn lacks(
     capabilities: &Capabilities,
     kind: Option<&FileHash>,
-    needs: &serde_json::Value,
+    needs: &Requirements,
 ) -> Result<Vec<String>, Trouble> {
     match kind {
-        Some(kind) => capabilities.lacking(std::slice::from_ref(kind), &needs.to_string()).await,
+        Some(kind) => needs.lacking(capabilities, std::slice::from_ref(kind)).await,
         None => Ok(vec!["its description".to_owned()]),
     }
 }
 
 /// Classes and models of a workflow as the editor saves it (`nodes`), or in API format.
-fn needs_of(workflow: &serde_json::Value) -> serde_json::Value {
+fn needs_of(workflow: &serde_json::Value) -> Requirements {
     let empty = Vec::new();
     let graph = workflow["nodes"].as_array().unwrap_or(&empty);
     let mut nodes: Vec<&str> = graph.iter().filter_map(|node| node["type"].as_str()).collect();
@@ -132,5 +133,6 @@ fn needs_of(workflow: &serde_json::Value) -> serde_json::Value {
     models.retain(|text| crate::workflow::needs::is_model(text));
     // What the editor draws and no worker runs.
     nodes.retain(|class| !matches!(*class, "Note" | "MarkdownNote" | "Reroute" | "PrimitiveNode"));
-    serde_json::json!({"nodes": nodes, "models": models})
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    Requirements { nodes: owned(nodes), models: owned(models) }
 }

@@ -18,6 +18,7 @@ use queue_protocol::timings;
 use tokio_util::sync::CancellationToken;
 
 use super::view;
+use crate::capabilities::Capabilities;
 use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
@@ -28,18 +29,25 @@ const LATEST: usize = 100;
 
 struct Feed {
     broker: Broker,
+    capabilities: Capabilities,
     caller: Caller,
     ear: Ear,
     shutdown: CancellationToken,
 }
 
 impl Feed {
-    fn open(broker: Broker, hub: &Hub, caller: Caller, shutdown: CancellationToken) -> Self {
+    fn open(
+        broker: Broker,
+        capabilities: Capabilities,
+        hub: &Hub,
+        caller: Caller,
+        shutdown: CancellationToken,
+    ) -> Self {
         let interest = match caller.role {
             Role::Instructor => Interest::Room,
             Role::Participant => Interest::Participant(caller.name.clone()),
         };
-        Self { ear: hub.listen(interest), broker, caller, shutdown }
+        Self { ear: hub.listen(interest), broker, capabilities, caller, shutdown }
     }
 
     /// The number is read before what it numbers, so a change in between comes once more and is never missed.
@@ -54,7 +62,7 @@ impl Feed {
         Ok(FeedMessage::Snapshot(Snapshot {
             epoch: position.epoch,
             n: position.n,
-            jobs: view::jobs(&self.broker, stored).await?,
+            jobs: view::jobs(&self.broker, &self.capabilities, stored).await?,
             counts: self.broker.status().await?,
             simulated: self.broker.has_simulated_worker().await?,
         }))
@@ -116,11 +124,12 @@ impl Feed {
 /// `GET /api/v1/events`
 pub(crate) async fn events(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     State(hub): State<Hub>,
     State(shutdown): State<CancellationToken>,
     caller: Caller,
 ) -> Result<impl IntoResponse, Trouble> {
-    let feed = Feed::open(broker, &hub, caller, shutdown);
+    let feed = Feed::open(broker, capabilities, &hub, caller, shutdown);
     let snapshot = feed.snapshot().await?;
     let keep_alive = KeepAlive::new().interval(timings::PING_EVERY);
     let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
@@ -155,12 +164,13 @@ fn as_event(message: &FeedMessage) -> Option<Event> {
 /// `GET /api/v1/feed`
 pub(crate) async fn socket(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     State(hub): State<Hub>,
     State(shutdown): State<CancellationToken>,
     caller: Caller,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let feed = Feed::open(broker, &hub, caller, shutdown);
+    let feed = Feed::open(broker, capabilities, &hub, caller, shutdown);
     upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, feed))
 }
 

@@ -12,6 +12,7 @@ use queue_protocol::{AccountName, JobId};
 
 use super::input::{Asked, Body, Named, page};
 use super::{audit, view};
+use crate::capabilities::Capabilities;
 use crate::identity::Caller;
 use crate::problem::Trouble;
 
@@ -33,6 +34,7 @@ fn matches(filter: &JobFilter, job: &StoredJob) -> bool {
 
 pub(crate) async fn list(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     caller: Caller,
     Asked(filter): Asked<JobFilter>,
 ) -> Result<Json<JobList>, Trouble> {
@@ -51,23 +53,24 @@ pub(crate) async fn list(
             cursor = Some(number);
             found.extend(Some(job).filter(|job| matches(&filter, job)));
             if found.len() == limit {
-                return Ok(Json(JobList { jobs: view::jobs(&broker, found).await?, cursor }));
+                return Ok(Json(JobList { jobs: view::jobs(&broker, &capabilities, found).await?, cursor }));
             }
         }
         if last || seen >= MOST {
             let cursor = cursor.filter(|_| !last);
-            return Ok(Json(JobList { jobs: view::jobs(&broker, found).await?, cursor }));
+            return Ok(Json(JobList { jobs: view::jobs(&broker, &capabilities, found).await?, cursor }));
         }
     }
 }
 
 pub(crate) async fn get(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     caller: Caller,
     Named(id): Named<JobId>,
 ) -> Result<Json<Job>, Trouble> {
     let job = visible(&broker, &caller, id).await?;
-    view::jobs(&broker, vec![job]).await?.pop().map(Json).ok_or(Trouble::NotFound)
+    view::jobs(&broker, &capabilities, vec![job]).await?.pop().map(Json).ok_or(Trouble::NotFound)
 }
 
 /// A job the caller may see. Anything else does not exist.

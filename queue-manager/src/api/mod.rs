@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod browser_files;
 mod caps;
 pub(crate) mod causes;
 mod checklist;

@@ -65,6 +65,7 @@ fn parameters(row: &Row, generator: &mut SchemaGenerator) -> Vec<Value> {
             let schema = match name {
                 "id" => generator.subschema_for::<queue_protocol::JobId>(),
                 "worker" => generator.subschema_for::<queue_protocol::WorkerName>(),
+                "hash" => generator.subschema_for::<queue_protocol::FileHash>(),
                 "token" => generator.subschema_for::<queue_protocol::TokenId>(),
                 _ => generator.subschema_for::<queue_protocol::AccountName>(),
             };

@@ -11,6 +11,7 @@ use super::input::Named;
 use super::jobs::visible;
 use super::room::price;
 use super::view;
+use crate::capabilities::Capabilities;
 use crate::files::{Files, outputs};
 use crate::identity::Caller;
 use crate::problem::Trouble;
@@ -38,11 +39,12 @@ pub(crate) async fn report(State(broker): State<Broker>) -> Result<Json<Report>,
 
 pub(crate) async fn story(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     caller: Caller,
     Named(id): Named<JobId>,
 ) -> Result<Json<JobStory>, Trouble> {
     let job = visible(&broker, &caller, id).await?;
-    let job = view::jobs(&broker, vec![job]).await?.pop().ok_or(Trouble::NotFound)?;
+    let job = view::jobs(&broker, &capabilities, vec![job]).await?.pop().ok_or(Trouble::NotFound)?;
     Ok(Json(JobStory { now: broker.now_ms().await?, job, events: broker.story(id).await? }))
 }
 

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
+use queue_broker::prospects::Place;
 use queue_broker::room::PersonFacts;
-use queue_broker::transitions::position::Prospect;
 use queue_protocol::api::{PersonInRoom, Room, RoomJob, StartsIn, WorkerInRoom};
 use queue_protocol::{AccountName, JobId, JobState, NeedsId, Reason};
 
@@ -69,7 +69,7 @@ pub(super) fn price(settings: &std::collections::BTreeMap<String, String>) -> u6
 }
 
 /// Who is next, as far as the heads of all lines tell: up to the first place that none of them has.
-async fn in_order(broker: &Broker) -> Result<Vec<(StoredJob, Prospect)>, Trouble> {
+async fn in_order(broker: &Broker) -> Result<Vec<(StoredJob, Place)>, Trouble> {
     let heads = broker.heads_of_lines().await?;
     let positions = broker.positions(&heads).await?;
     let mut placed: Vec<_> = heads.iter().zip(positions).filter_map(|(id, at)| Some((at?, *id))).collect();
@@ -84,8 +84,12 @@ async fn in_order(broker: &Broker) -> Result<Vec<(StoredJob, Prospect)>, Trouble
         .collect();
     let jobs = broker.jobs(&ids).await?;
     let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-    let prospects = broker.prospects(&ids).await?;
-    Ok(jobs.into_iter().zip(prospects).filter_map(|(job, prospect)| Some((job, prospect?))).collect())
+    let outlook = broker.outlook(&ids).await?;
+    Ok(jobs
+        .into_iter()
+        .zip(outlook.jobs)
+        .filter_map(|(job, prospect)| Some((job, prospect.place?)))
+        .collect())
 }
 
 async fn usual(broker: &Broker, jobs: impl Iterator<Item = &StoredJob>) -> Result<Usual, Trouble> {
@@ -94,12 +98,12 @@ async fn usual(broker: &Broker, jobs: impl Iterator<Item = &StoredJob>) -> Resul
     Ok(classes.into_iter().map(|(needs, (ms, _))| (needs, ms)).collect())
 }
 
-fn starts_in(prospect: Prospect) -> Option<StartsIn> {
+fn starts_in(prospect: Place) -> Option<StartsIn> {
     let (soonest, latest) = prospect.starts_in?;
     Some(StartsIn { soonest_ms: view::ms(soonest), latest_ms: view::ms(latest) })
 }
 
-fn row(job: &StoredJob, prospect: Option<Prospect>, usual: &Usual) -> RoomJob {
+fn row(job: &StoredJob, prospect: Option<Place>, usual: &Usual) -> RoomJob {
     RoomJob {
         id: job.id,
         participant: job.participant.clone(),
@@ -121,7 +125,7 @@ async fn people(
     broker: &Broker,
     hub: &Hub,
     running: &[StoredJob],
-    waiting: &[(StoredJob, Prospect)],
+    waiting: &[(StoredJob, Place)],
 ) -> Result<Vec<PersonInRoom>, Trouble> {
     let accounts = broker.accounts().await?;
     let names: Vec<_> = accounts.iter().map(|account| account.name.clone()).collect();

@@ -10,8 +10,8 @@ use queue_protocol::{api as shape, limits};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    accounts, audit, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue, report, room,
-    steer, submit, tokens, workers,
+    accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue,
+    report, room, steer, submit, tokens, workers,
 };
 use crate::app::App;
 use crate::identity::{guard, sign_in};
@@ -175,6 +175,11 @@ pub fn rows() -> Vec<Row> {
         row!(post "/workers/{worker}/drain", Instructor, workers::drain, "Finish what runs, then claim nothing more."),
         row!(post "/workers/{worker}/resume", Instructor, workers::resume, "Claim again."),
         row!(delete "/workers/{worker}", Instructor, workers::forget, "List a worker no more.").also(&[409]),
+
+        row!(get "/browser-files", Instructor, browser_files::list, "Scripts of workers' custom nodes, by set.")
+            .answers::<shape::BrowserFileSets>(200),
+        row!(post "/browser-files/{hash}/accept", Instructor, browser_files::accept, "Let every seat load this set."),
+        row!(delete "/browser-files/{hash}/accept", Instructor, browser_files::refuse, "Let no seat load it any more."),
 
         row!(get "/tokens", Instructor, tokens::list, "Workers' tokens, without the tokens themselves.")
             .answers::<shape::TokenList>(200),

@@ -3,21 +3,41 @@
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
-use queue_broker::transitions::position::Prospect;
-use queue_broker::{Broker, BrokerError};
+use queue_broker::prospects::{Outlook, Prospect};
+use queue_protocol::Reason;
 use queue_protocol::api::{Job, OutputFile, StartsIn};
 use queue_protocol::link::JobResult;
 use serde::Deserialize;
 
+use crate::capabilities::Capabilities;
+use crate::problem::Trouble;
+
 /// Stored jobs with position, files and error. Files' addresses are the owner's seat's.
-pub(crate) async fn jobs(broker: &Broker, stored: Vec<StoredJob>) -> Result<Vec<Job>, BrokerError> {
+pub(crate) async fn jobs(
+    broker: &Broker,
+    capabilities: &Capabilities,
+    stored: Vec<StoredJob>,
+) -> Result<Vec<Job>, Trouble> {
     let ids: Vec<_> = stored.iter().map(|job| job.id).collect();
-    let prospects = broker.prospects(&ids).await?;
+    let outlook = if ids.is_empty() { Outlook::default() } else { broker.outlook(&ids).await? };
+    with_outlook(broker, capabilities, stored, &outlook).await
+}
+
+/// The same, with what was asked before.
+pub(crate) async fn with_outlook(
+    broker: &Broker,
+    capabilities: &Capabilities,
+    stored: Vec<StoredJob>,
+    outlook: &Outlook,
+) -> Result<Vec<Job>, Trouble> {
     let mut jobs = Vec::with_capacity(stored.len());
-    for (job, prospect) in stored.into_iter().zip(prospects) {
+    for (job, prospect) in stored.into_iter().zip(&outlook.jobs) {
         let result = if job.state.is_end() { broker.result(job.id).await? } else { None };
-        jobs.push(view(job, prospect, result));
+        let on_hold = job.reason == Some(Reason::OnHold);
+        let missing = if on_hold { capabilities.missing(job.id).await? } else { Vec::new() };
+        jobs.push(Job { missing, ..view(job, *prospect, result) });
     }
     Ok(jobs)
 }
@@ -26,7 +46,8 @@ pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn view(job: StoredJob, prospect: Option<Prospect>, result: Option<JobResult>) -> Job {
+fn view(job: StoredJob, prospect: Prospect, result: Option<JobResult>) -> Job {
+    let place = prospect.place;
     let outputs = result.as_ref().map(|result| outputs(&job, result)).unwrap_or_default();
     Job {
         id: job.id,
@@ -34,12 +55,15 @@ fn view(job: StoredJob, prospect: Option<Prospect>, result: Option<JobResult>) -
         state: job.state,
         reason: job.reason,
         lane: job.lane,
-        position: prospect.map(|prospect| prospect.position),
-        starts_in: prospect
-            .and_then(|prospect| prospect.starts_in)
+        position: place.map(|place| place.position),
+        people_ahead: place.map(|place| place.people_ahead),
+        starts_in: place
+            .and_then(|place| place.starts_in)
             .map(|(soonest, latest)| StartsIn { soonest_ms: ms(soonest), latest_ms: ms(latest) }),
+        usual_ms: prospect.usual.map(ms),
         attempts: job.attempts,
         worker: job.worker,
+        missing: Vec::new(),
         retry_of: job.retry_of,
         cancel_at: job.cancel_at,
         submitted_at: job.submitted_at,

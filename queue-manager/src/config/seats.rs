@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::workflow::policy::{Policy, REFUSED};
+
 use anyhow::bail;
 use clap::{Args, value_parser};
 
@@ -23,6 +25,15 @@ pub struct SeatSettings {
     #[arg(long, env = "ATELIER_DEFAULT_WORKFLOW", value_name = "FILE", global = true)]
     pub default_workflow: Option<String>,
 
+    /// Node classes that may not run, commas between. The list that holds without it has nodes that evaluate code, read any
+    /// path, or change what all jobs share.
+    #[arg(long, env = "ATELIER_REFUSED_NODES", value_name = "CLASSES", value_delimiter = ',', default_values_t = REFUSED.iter().map(ToString::to_string), global = true)]
+    pub refused_nodes: Vec<String>,
+
+    /// Node classes that may run, commas between; all that are not refused when not set.
+    #[arg(long, env = "ATELIER_ALLOWED_NODES", value_name = "CLASSES", value_delimiter = ',', global = true)]
+    pub allowed_nodes: Vec<String>,
+
     /// Megabytes of workflows and other small files that one participant may save in their seat.
     #[arg(long, env = "ATELIER_SAVED_MB", value_name = "MB", value_parser = value_parser!(u64).range(1..=100_000), default_value_t = 200, global = true)]
     pub saved_mb: u64,
@@ -33,6 +44,12 @@ pub struct SeatSettings {
 }
 
 impl SeatSettings {
+    /// Which node classes may run.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::of(&self.allowed_nodes, &self.refused_nodes)
+    }
+
     /// The default workflow as a template is called: its file without `.json`.
     #[must_use]
     pub fn default_template(&self) -> Option<&str> {
@@ -76,7 +93,14 @@ mod tests {
 
     fn settings(folder: &Path, file: &str) -> SeatSettings {
         let default_workflow = Some(file.to_owned());
-        SeatSettings { workflows: folder.to_owned(), default_workflow, saved_mb: 1, saved_files: 1 }
+        SeatSettings {
+            workflows: folder.to_owned(),
+            default_workflow,
+            saved_mb: 1,
+            saved_files: 1,
+            refused_nodes: Vec::new(),
+            allowed_nodes: Vec::new(),
+        }
     }
 
     #[test]

@@ -19,6 +19,28 @@ pub struct Input {
     pub size: u64,
 }
 
+/// Folders that a browser may upload into besides the input folder: what a camera or a microphone recorded goes to `temp`.
+const OTHER_FOLDERS: [&str; 2] = ["temp", "output"];
+
+/// The name under which an upload into a folder is kept: `x.png`, or `x.png [temp]` as graphs name it.
+///
+/// # Errors
+/// [`Trouble::BadRequest`] for a folder that there is not.
+pub fn kept_name(name: &str, folder: &str) -> Result<String, Trouble> {
+    match folder {
+        "input" => Ok(name.to_owned()),
+        other if OTHER_FOLDERS.contains(&other) => Ok(format!("{name} [{other}]")),
+        _ => Err(Trouble::BadRequest("The type of an upload is input, output or temp.".to_owned())),
+    }
+}
+
+/// A kept name as the folder has it.
+#[must_use]
+pub fn shown_name(kept: &str) -> &str {
+    let ending = |folder: &&str| kept.strip_suffix(']')?.strip_suffix(*folder)?.strip_suffix(" [");
+    OTHER_FOLDERS.iter().find_map(ending).unwrap_or(kept)
+}
+
 fn name_path(participant: &AccountName, name: &str) -> Result<StorePath, Trouble> {
     StorePath::new(&["inputs", participant.as_str(), "names", name])
 }
@@ -105,14 +127,14 @@ impl Files {
         }
     }
 
-    /// A participant's uploads by name.
+    /// A participant's uploads into the input folder, by name.
     ///
     /// # Errors
     /// The file system's.
     pub fn inputs_of(&self, participant: &AccountName) -> Result<Vec<Entry>, Trouble> {
         match self.list(&StorePath::new(&["inputs", participant.as_str(), "names"])?, true) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => Ok(other?),
+            other => Ok(other?.into_iter().filter(|entry| shown_name(&entry.name) == entry.name).collect()),
         }
     }
 }

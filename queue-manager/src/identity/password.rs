@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use prometheus_client::metrics::counter::Counter;
 use queue_broker::accounts::Account;
 use queue_protocol::AccountName;
 use rand::Rng;
@@ -31,19 +32,22 @@ pub struct Passwords {
     tries: Arc<DefaultKeyedRateLimiter<AccountName>>,
     verified: moka::sync::Cache<[u8; 32], ()>,
     nobody: Arc<str>,
+    checks: Counter,
 }
 
 impl Passwords {
-    /// Makes the hash that unknown names are verified against, so that they take as long as known ones.
+    /// Makes the hash that unknown names are verified against, so that they take as long as known ones. `checks` counts
+    /// verifications.
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new(checks: Counter) -> anyhow::Result<Self> {
         Ok(Self {
             permits: Arc::new(Semaphore::new(AT_ONCE)),
             tries: Arc::new(RateLimiter::keyed(Quota::per_minute(PER_MINUTE).allow_burst(BURST))),
             verified: moka::sync::Cache::builder().max_capacity(1_000).time_to_live(REMEMBERED).build(),
             nobody: hash(&random_password())?.into(),
+            checks,
         })
     }
 
@@ -66,6 +70,7 @@ impl Passwords {
                 return Err(Trouble::SlowDown);
             }
             let _permit = self.permits.acquire().await.map_err(|_| Trouble::Bug)?;
+            self.checks.inc();
             let matches = tokio::task::spawn_blocking(move || matches(&stored, &password))
                 .await
                 .map_err(|_| Trouble::Bug)?;
@@ -128,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(Counter::default()).unwrap();
         let ada = account("right");
         let wrong = passwords.verify(&ada.name, Some(ada.clone()), "wrong".to_owned().into()).await;
         let unknown = passwords.verify(&"eve".parse().unwrap(), None, "right".to_owned().into()).await;
@@ -139,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn guessing_is_slowed_and_the_owners_verified_password_still_passes() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(Counter::default()).unwrap();
         let ada = account("right");
         passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await.unwrap();
         let mut slowed = false;
@@ -153,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disabled_account_is_refused_even_with_its_password() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(Counter::default()).unwrap();
         let ada = Account { disabled: true, ..account("right") };
         let refused = passwords.verify(&ada.name, Some(ada.clone()), "right".to_owned().into()).await;
         assert!(matches!(refused, Err(Trouble::WrongPassword)));

@@ -2,9 +2,11 @@
 
 use queue_broker::frames::{ExecutionFrame, Payload};
 use queue_broker::{Broker, BrokerError};
-use queue_protocol::link::{Event, HeldLease};
-use queue_protocol::{AccountName, ClientId, frame};
+use queue_protocol::link::{Event, HeldLease, JobResult};
+use queue_protocol::{AccountName, ClientId, JobId, frame};
 use serde::Deserialize;
+
+use crate::seat::notices;
 
 /// Who is to be told about a job.
 #[derive(Debug, Clone)]
@@ -31,6 +33,22 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
         payload: Payload::Text(event.frame.get().to_owned()),
     };
     broker.publish(&frame, !PASSING.contains(&kind.as_str())).await
+}
+
+/// Tells that a job failed for good, also to a tab that comes back later.
+pub(super) async fn failure(
+    broker: &Broker,
+    audience: &Audience,
+    id: JobId,
+    result: &JobResult,
+) -> Result<(), BrokerError> {
+    let ended_at = broker.job(id).await?.and_then(|job| job.ended_at);
+    for message in notices::failure(id, result, ended_at) {
+        let payload = Payload::Text(message.to_string());
+        let Audience { participant, client } = audience.clone();
+        broker.publish(&ExecutionFrame { participant, client, job: id, payload }, true).await?;
+    }
+    Ok(())
 }
 
 /// Publishes one preview.

@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
-use queue_protocol::link::HeldLease;
+use queue_protocol::link::{HeldLease, Part};
 use queue_protocol::{FileHash, JobId, JobState, WorkerName, limits};
 use tokio_util::io::ReaderStream;
 
 use super::{Places, Worker};
 use crate::capabilities::Capabilities;
 use crate::files::{Files, inputs, outputs};
+use crate::parts::Parts;
 use crate::problem::Trouble;
 use crate::seat::stored_body;
 use crate::workflow::submit::Door;
@@ -35,6 +36,20 @@ pub(super) async fn put_object_info(
         .map_err(|_| Trouble::TooLarge(limits::OBJECT_INFO))?;
     capabilities.put(&hash.parse::<FileHash>()?, json.to_vec()).await?;
     tracing::info!(worker.id = %worker, hash, "a worker described its nodes and models");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /link/parts/{part}/{hash}`
+pub(super) async fn put_part(
+    State(parts): State<Parts>,
+    Worker(worker): Worker,
+    Path((part, hash)): Path<(String, String)>,
+    body: Body,
+) -> Result<StatusCode, Trouble> {
+    let part = Part::ALL.into_iter().find(|known| known.word() == part).ok_or(Trouble::NotFound)?;
+    let json = axum::body::to_bytes(body, limits::PART).await.map_err(|_| Trouble::TooLarge(limits::PART))?;
+    parts.put(part, &hash.parse()?, json.to_vec()).await?;
+    tracing::info!(worker.id = %worker, part = part.word(), hash, "a worker sent what its nodes have for tabs");
     Ok(StatusCode::NO_CONTENT)
 }
 

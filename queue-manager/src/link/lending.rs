@@ -1,18 +1,18 @@
 //! What a worker is lent: claims, hints about the next one, renewals, ends, and who hears of each job.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::extract::ws::WebSocket;
 use queue_broker::BrokerError;
-use queue_broker::transitions::claim::{Claimed, Forgotten};
+use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
-use queue_protocol::link::{BoundInput, HeldLease, HintedInput, Next, Offer, ToWorker};
-use queue_protocol::{JobId, limits, timings};
+use queue_protocol::link::{BoundInput, Failed, HeldLease, HintedInput, Next, Offer, ToWorker};
+use queue_protocol::{FailureKind, JobId, JobState, Secret, limits, timings};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::events::Audience;
+use super::events::{self, Audience};
 use super::progress::Progress;
 use super::session::{Ended, Session, say, teach};
 
@@ -47,9 +47,11 @@ impl Session {
                     self.app.metrics.lent_after(lent.waited);
                 }
                 // The claim's own answer says who is to hear of it: nothing more is read before the job goes out.
-                let audience = Audience { participant: lent.participant.clone(), client: lent.client };
+                let audience =
+                    Audience { participant: lent.participant.clone(), client: lent.client.clone() };
                 let progress = Progress::of(lent.body.as_deref());
                 self.held.insert(lent.job, Held { lease, audience, previewed: None, progress });
+                let keys = self.keys(&lent);
                 let body = lent.body.filter(|bytes| bytes.len() <= limits::BODY_ON_LINK).and_then(as_raw);
                 let offer = Offer {
                     job: lent.job,
@@ -58,6 +60,7 @@ impl Session {
                     attempt: lent.attempt,
                     body,
                     inputs: lent.inputs,
+                    keys,
                 };
                 say(socket, &ToWorker::Job(Box::new(offer))).await?;
                 self.hint(socket).await
@@ -66,6 +69,17 @@ impl Session {
             // What could not be taught, because the worker is still sending its object_info, the next sweep asks again.
             Some(Claimed::Idle | Claimed::Ask(_)) | None => Ok(()),
         }
+    }
+
+    /// The keys of paid nodes that came with a job. Sealed with a key that is gone, they are gone as well.
+    fn keys(&self, lent: &Lent) -> BTreeMap<String, Secret> {
+        let Some(sealed) = &lent.sealed else { return BTreeMap::new() };
+        let opened = self.app.sealer.open_for(lent.job, &lent.participant, sealed);
+        let keys = opened.and_then(|json| serde_json::from_slice(&json).ok());
+        if keys.is_none() {
+            tracing::warn!(job.id = %lent.job, "the keys that came with a job cannot be opened any more");
+        }
+        keys.unwrap_or_default()
     }
 
     /// Tells a worker that runs a job what probably comes next, when that changed.
@@ -151,6 +165,22 @@ impl Session {
         }
         held.previewed = Some(Instant::now());
         Some(held.audience.clone())
+    }
+
+    /// Says that a job failed once it is certain that it does not run again; of what is lost too often the change tells.
+    pub(super) async fn tell_failure(
+        &self,
+        lease: HeldLease,
+        end: &Failed,
+        settled: &Result<Settled, BrokerError>,
+    ) {
+        let for_good = matches!(settled, Ok(Settled::Ended(JobState::Failed)));
+        if let Some(audience) = self.audience(lease)
+            && for_good
+            && end.kind != FailureKind::ComfyuiLost
+        {
+            self.note(events::failure(&self.app.broker, &audience, lease.job, &end.result).await);
+        }
     }
 
     pub(super) async fn settled(

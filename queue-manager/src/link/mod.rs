@@ -45,6 +45,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(crate::metrics::page))
         .route("/link", get(open))
         .route("/link/object-info/{hash}", put(files::put_object_info))
+        .route("/link/parts/{part}/{hash}", put(files::put_part))
         .route("/link/next/{job}/inputs/{sha256}", get(files::get_next_input))
         .route(&format!("{lease}/body"), get(files::get_body))
         .route(&format!("{lease}/inputs/{{sha256}}"), get(files::get_input))

@@ -9,7 +9,7 @@ use queue_broker::BrokerError;
 use queue_broker::signals::Signal;
 use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::Forgotten;
-use queue_protocol::link::{FromWorker, HeldLease, Hello, Renew, ToWorker, Unready, Welcome};
+use queue_protocol::link::{FromWorker, HeldLease, Hello, Part, Renew, ToWorker, Unready, Welcome};
 use queue_protocol::{JobId, LinkId, NeedsId, WorkerName, frame, timings};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -127,6 +127,7 @@ impl Session {
             worker: self.worker.clone(),
             timings: self.app.config.timings(),
             send_object_info: !matches!(known, Ok(Some(_))),
+            send_parts: self.missing_parts(),
         };
         say(socket, &ToWorker::Welcome(welcome)).await?;
         let leases = std::mem::take(&mut self.hello.leases);
@@ -143,6 +144,12 @@ impl Session {
             self.ready = false;
         }
         Ok(())
+    }
+
+    fn missing_parts(&self) -> Vec<Part> {
+        let announced = self.hello.parts.iter();
+        let missing = announced.filter(|(part, hash)| !matches!(self.app.parts.has(**part, hash), Ok(true)));
+        missing.map(|(part, _)| *part).collect()
     }
 
     async fn converse(&mut self, socket: &mut WebSocket) -> Ended {
@@ -247,6 +254,7 @@ impl Session {
             FromWorker::Failed(end) => {
                 let lease = HeldLease { job: end.job, token: end.token };
                 let settled = self.app.broker.fail(&self.worker, lease, end.kind, &end.result).await;
+                self.tell_failure(lease, &end, &settled).await;
                 self.settled(socket, lease, settled).await
             }
             FromWorker::Released(lease) => {
@@ -315,8 +323,12 @@ impl Session {
     }
 }
 
-fn description(hello: &Hello) -> [(&'static str, String); 6] {
+fn description(hello: &Hello) -> [(&'static str, String); 8] {
+    let part =
+        |part: Part| (part.word(), hello.parts.get(&part).map(ToString::to_string).unwrap_or_default());
     [
+        part(Part::BrowserFiles),
+        part(Part::Lists),
         ("version", hello.version.clone()),
         ("gpu", hello.gpu.clone()),
         ("vram_total", hello.vram_total.to_string()),

@@ -1,9 +1,10 @@
-//! The list of the plain page, as a server writes it for browsers without scripts; `seat.js` writes the same.
+//! The list of the plain page, written here for browsers with and without scripts.
 
 use std::fmt::Write;
 
-use queue_protocol::api::{Job, OutputFile, StartsIn};
-use queue_protocol::{JobState, Reason};
+use queue_protocol::api::{Job, OutputFile, QueueStatus};
+
+use crate::wording;
 
 /// Text as it may stand in a page and in an attribute's quotes.
 pub(crate) fn escaped(text: &str) -> String {
@@ -22,14 +23,15 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// One row for each job.
-pub(super) fn rows(jobs: &[Job]) -> String {
-    jobs.iter().map(row).collect()
+pub(super) fn rows(jobs: &[Job], queue: &QueueStatus) -> String {
+    jobs.iter().map(|job| row(job, queue)).collect()
 }
 
-fn row(job: &Job) -> String {
-    let (id, state, words) = (job.id, job.state, escaped(&words(job)));
+fn row(job: &Job, queue: &QueueStatus) -> String {
+    let words = wording::about(job, queue);
+    let (id, state, text, detail) = (job.id, job.state, escaped(&words.text), escaped(&words.detail));
     let mut row = format!(
-        r#"<li id="job-{id}" data-state="{state}"><div class="head"><span class="state">{words}</span><span class="id">{id}</span>"#
+        r#"<li id="job-{id}" data-state="{state}"><div class="head"><span class="state">{text}</span><span class="id">{id}</span>"#
     );
     if !state.is_end() {
         let form = format!(
@@ -37,10 +39,7 @@ fn row(job: &Job) -> String {
         );
         row.push_str(&form);
     }
-    row.push_str("</div>");
-    if let Some(error) = &job.error {
-        let _ = write!(row, r#"<p class="message">{}</p>"#, escaped(&error.exception_message));
-    }
+    let _ = write!(row, r#"</div><p class="detail">{detail}</p>"#);
     if !job.outputs.is_empty() {
         let files: String = job.outputs.iter().map(file).collect();
         let _ = write!(row, r#"<div class="pictures">{files}</div>"#);
@@ -61,44 +60,11 @@ fn file(file: &OutputFile) -> String {
     }
 }
 
-fn words(job: &Job) -> String {
-    let waiting = match job.reason {
-        Some(Reason::Stopping) => return "Stopping… takes effect at the next step".to_owned(),
-        Some(Reason::WorkerLost) => "The GPU was lost; back in line",
-        Some(Reason::OnHold) => "On hold: no GPU here has what it needs",
-        Some(Reason::Held) => "Put aside",
-        Some(Reason::BackingOff) => "Failed; will be tried again soon",
-        Some(Reason::Cancelling) => "Will be cancelled in some seconds",
-        _ => "",
-    };
-    match (job.state, job.position) {
-        (JobState::Pending, _) if !waiting.is_empty() => waiting.to_owned(),
-        (JobState::Pending, Some(position)) => format!("Number {position} in line{}", when(job.starts_in)),
-        (JobState::Pending, None) => "Waiting".to_owned(),
-        (JobState::Running, _) => {
-            job.worker.as_ref().map_or_else(|| "Running".to_owned(), |worker| format!("Running on {worker}"))
-        }
-        (JobState::Completed, _) => "Done".to_owned(),
-        (JobState::Failed, _) if job.reason == Some(Reason::Parked) => "Failed (parked)".to_owned(),
-        (JobState::Failed, _) => "Failed".to_owned(),
-        (JobState::Cancelled, _) => "Cancelled".to_owned(),
-    }
-}
-
-fn when(range: Option<StartsIn>) -> String {
-    let Some(range) = range else { return String::new() };
-    let (soonest, latest) = (range.soonest_ms.div_ceil(60_000), range.latest_ms.div_ceil(60_000));
-    match (soonest, latest) {
-        (_, 0..=1) => ", starts within a minute".to_owned(),
-        _ if soonest < latest => format!(", starts in {soonest}–{latest} min"),
-        _ => format!(", starts in about {latest} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pages::Look;
+    use crate::wording::tests::queue;
 
     fn job(state: &str, more: &serde_json::Value) -> Job {
         let mut job = serde_json::json!({
@@ -116,22 +82,22 @@ mod tests {
         let evil = "<script>alert('x')</script>\"<!-- message -->.png";
         let outputs = serde_json::json!({"outputs": [
             {"node": "1", "filename": evil, "kind": "output", "url": format!("/ada/api/view?{evil}")}]});
-        let rows = rows(&[job("completed", &outputs)]);
+        let rows = rows(&[job("completed", &outputs)], &queue());
         assert!(!rows.contains("<script") && !rows.contains("<!--"), "{rows}");
         assert!(rows.contains("&lt;script&gt;alert(&#39;x&#39;)"));
-        let page = Look { insecure: false }.plain_seat(&[], false, evil);
+        let page = Look { insecure: false }.plain_seat(&[], &queue(), false, evil);
         assert_eq!(page.status(), 200);
     }
 
     #[test]
     fn a_job_that_goes_on_can_be_cancelled_and_an_ended_one_shows_its_files() {
-        let waiting = row(&job("pending", &serde_json::json!({"position": 2})));
-        assert!(waiting.contains("Number 2 in line") && waiting.contains("/cancel\""), "{waiting}");
+        let waiting = row(&job("pending", &serde_json::json!({"position": 2})), &queue());
+        assert!(waiting.contains("2nd in line") && waiting.contains("/cancel\""), "{waiting}");
         let file =
             |name: &str| serde_json::json!({"node": "1", "filename": name, "kind": "output", "url": "/u"});
         let files =
             serde_json::json!({"outputs": [file("a.png"), file("b.mp4"), file("c.bin"), file("d.svg")]});
-        let done = row(&job("completed", &files));
+        let done = row(&job("completed", &files), &queue());
         assert!(done.contains("<img ") && done.contains("<video ") && !done.contains("/cancel"), "{done}");
         assert_eq!(done.matches("<a href=\"/u\">").count(), 3);
         assert_eq!(done.matches("<img ").count(), 1, "a drawing that can hold scripts is a link");

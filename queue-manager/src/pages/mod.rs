@@ -7,7 +7,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use queue_protocol::api::Job;
+use queue_protocol::api::{Job, QueueStatus};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -30,11 +30,17 @@ impl Look {
     }
 
     /// The plain page of a seat, with its list as it is now. Scripts keep it up to date where there are any.
-    pub(crate) fn plain_seat(self, list: &[Job], simulated: bool, message: &str) -> Response {
+    pub(crate) fn plain_seat(
+        self,
+        list: &[Job],
+        queue: &QueueStatus,
+        simulated: bool,
+        message: &str,
+    ) -> Response {
         let html = include_str!("seat.html");
         let html = if simulated { html.replacen(" hidden", "", 1) } else { html.to_owned() };
         let html = if list.is_empty() { html } else { html.replace("id=\"empty\"", "id=\"empty\" hidden") };
-        self.page(&html.replace("<!-- jobs -->", &jobs::rows(list)), &jobs::escaped(message))
+        self.page(&html.replace("<!-- jobs -->", &jobs::rows(list, queue)), &jobs::escaped(message))
     }
 
     fn page(self, html: &str, message: &str) -> Response {

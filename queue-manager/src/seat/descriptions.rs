@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::input::Named;
 use crate::files::Files;
 use crate::identity::Caller;
+use crate::parts::Parts;
 use crate::problem::SeatTrouble;
 
 /// What this server can do, in `features` and on the websocket. Text metadata is not announced: the frames it would
@@ -40,8 +41,28 @@ pub(super) async fn nothing() -> Json<Value> {
     Json(json!({}))
 }
 
-pub(super) async fn empty_list() -> Json<Value> {
-    Json(json!([]))
+/// Workflows in the editor's own store of subgraphs, headers of model files, their pictures: a worker's affair.
+pub(super) async fn absent() -> StatusCode {
+    StatusCode::NOT_FOUND
+}
+
+/// As ComfyUI answers without its asset store.
+pub(super) async fn no_assets() -> Response {
+    let error =
+        json!({"code": "SERVICE_DISABLED", "message": "There is no asset store in a seat.", "details": {}});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": error}))).into_response()
+}
+
+pub(super) async fn embeddings(State(parts): State<Parts>) -> Result<Json<Vec<String>>, SeatTrouble> {
+    Ok(Json(parts.shown().await?.lists.embeddings.clone()))
+}
+
+pub(super) async fn i18n(State(parts): State<Parts>) -> Result<Response, SeatTrouble> {
+    Ok(Json(&parts.shown().await?.lists.i18n).into_response())
+}
+
+pub(super) async fn node_replacements(State(parts): State<Parts>) -> Result<Response, SeatTrouble> {
+    Ok(Json(&parts.shown().await?.lists.node_replacements).into_response())
 }
 
 pub(super) async fn logs() -> Json<Value> {

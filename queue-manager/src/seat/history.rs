@@ -65,14 +65,19 @@ pub(super) async fn one(
     Named(id): Named,
 ) -> Result<Json<Entries>, SeatTrouble> {
     let mut found = Entries { order: Vec::new(), entries: BTreeMap::new() };
-    let Ok(id) = id.parse::<JobId>() else { return Ok(Json(found)) };
-    let mut reader = Reader::new(&door).await?;
-    if let Some(job) = door.broker.job(id).await?.filter(|job| job.participant == caller.name && belongs(job))
-    {
-        found.entries.insert(id, entry(&door, &mut reader, &job).await?);
-        found.order.push(id);
+    if let Some(job) = shown(&door.broker, &caller, &id).await?.filter(belongs) {
+        let mut reader = Reader::new(&door).await?;
+        found.entries.insert(job.id, entry(&door, &mut reader, &job).await?);
+        found.order.push(job.id);
     }
     Ok(Json(found))
+}
+
+/// One's own job, unless one removed it from one's history.
+pub(super) async fn shown(broker: &Broker, caller: &Caller, id: &str) -> Result<Option<StoredJob>, Trouble> {
+    let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
+    let job = broker.job(id).await?.filter(|job| job.participant == caller.name);
+    Ok(if job.is_some() && broker.is_hidden(&caller.name, id).await? { None } else { job })
 }
 
 /// Entries by id, in their order.

@@ -37,14 +37,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// The last segment of a path. One that is no text names nothing.
-pub(super) struct Named(pub(super) String);
+/// The segments of a path that a route names: one text, or several. What is no text names nothing.
+pub(super) struct Named<T = String>(pub(super) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = SeatTrouble;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SeatTrouble> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(text)| Self(text)).map_err(|_| SeatTrouble(Trouble::NotFound))
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(segments)| Self(segments)).map_err(|_| SeatTrouble(Trouble::NotFound))
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::history;
 use super::input::{Asked, Named};
 use super::job_filter;
+use super::notices;
 use super::queue::{RECENT, outstanding};
 use super::stored_body::Reader;
 use crate::api::submit::within_limit;
@@ -77,18 +78,8 @@ fn shape(job: &StoredJob, result: Option<&JobResult>) -> Map<String, Value> {
         put("execution_start_time", json!(job.started_at.unwrap_or(job.submitted_at)));
         put("execution_end_time", json!(job.ended_at));
     }
-    if let Some(error) =
-        result.and_then(|result| result.error.as_ref()).filter(|_| job.state == JobState::Failed)
-    {
-        put(
-            "execution_error",
-            json!({
-                "prompt_id": job.id, "node_id": error.node_id, "node_type": error.node_type, "executed": [],
-                "exception_message": error.exception_message, "exception_type": error.exception_type,
-                "traceback": error.traceback, "current_inputs": {}, "current_outputs": [],
-                "timestamp": job.ended_at,
-            }),
-        );
+    if let Some(result) = result.filter(|result| job.state == JobState::Failed && result.error.is_some()) {
+        put("execution_error", notices::execution_error(job.id, result, job.ended_at));
     }
     let preferred = files.iter().find(|(_, _, file)| file.kind == "output").or_else(|| files.first());
     if let Some((node, list, file)) = preferred {
@@ -111,11 +102,7 @@ pub(super) async fn one(
     caller: Caller,
     Named(id): Named,
 ) -> Result<Response, SeatTrouble> {
-    let found = match id.parse::<JobId>() {
-        Ok(id) => door.broker.job(id).await?.filter(|job| job.participant == caller.name),
-        Err(_) => None,
-    };
-    let Some(job) = found else {
+    let Some(job) = history::shown(&door.broker, &caller, &id).await? else {
         return Ok((StatusCode::NOT_FOUND, Json(json!({"error": "Job not found"}))).into_response());
     };
     let result = if job.state.is_end() { door.broker.result(job.id).await? } else { None };

@@ -3,6 +3,7 @@
 
 mod archive;
 mod descriptions;
+mod extensions;
 pub mod frontend;
 mod history;
 mod input;
@@ -10,7 +11,8 @@ mod job_filter;
 mod jobs;
 mod models;
 mod nodes;
-mod notices;
+pub(crate) mod notices;
+mod panel;
 mod picture;
 mod plain;
 mod prompt;
@@ -47,14 +49,18 @@ pub(crate) fn router(app: App) -> Router {
         .route("/jobs", get(jobs::list))
         .route("/jobs/cancel", post(jobs::cancel_many))
         .route("/jobs/{id}", get(jobs::one))
-        .route("/jobs/{id}/cancel", post(jobs::cancel));
+        .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/assets", get(descriptions::no_assets))
+        .route("/tags", get(descriptions::no_assets));
     let bare = Router::new()
         .route("/internal/files/{kind}", get(descriptions::files))
         .route("/internal/folder_paths", get(descriptions::nothing))
         .route("/internal/logs", get(descriptions::logs))
         .route("/internal/logs/raw", get(descriptions::raw_logs))
         .route("/internal/logs/subscribe", patch(descriptions::subscribed))
+        .route("/extensions/atelier/{file}", get(panel::file))
         .route("/templates/{file}", get(templates::package))
+        .route("/extensions/{*file}", get(extensions::file))
         .route("/", get(frontend::page))
         .route("/index.html", get(frontend::page))
         .route("/jobs", get(plain::page).post(plain::run))
@@ -99,13 +105,16 @@ fn descriptions() -> Router<App> {
         .route("/models/{folder}", get(models::one))
         .route("/experiment/models", get(models::experiment_all))
         .route("/experiment/models/{folder}", get(models::experiment_one))
-        .route("/embeddings", get(descriptions::empty_list))
-        .route("/extensions", get(descriptions::empty_list))
+        .route("/embeddings", get(descriptions::embeddings))
+        .route("/extensions", get(extensions::list))
         .route("/features", get(descriptions::features))
         .route("/system_stats", get(descriptions::system_stats))
-        .route("/i18n", get(descriptions::nothing))
+        .route("/i18n", get(descriptions::i18n))
         .route("/global_subgraphs", get(descriptions::nothing))
-        .route("/node_replacements", get(descriptions::nothing))
+        .route("/global_subgraphs/{id}", get(descriptions::absent))
+        .route("/node_replacements", get(descriptions::node_replacements))
+        .route("/view_metadata/{folder}", get(descriptions::absent))
+        .route("/experiment/models/preview/{*file}", get(descriptions::absent))
         .route("/workflow_templates", get(templates::list))
         .route("/workflow_templates/{pack}/{file}", get(templates::file))
 }

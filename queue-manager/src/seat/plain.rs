@@ -34,9 +34,10 @@ pub(super) async fn shown(
     message: &str,
 ) -> Result<Response, SeatTrouble> {
     let stored = door.broker.jobs_of(&caller.name, SHOWN).await?;
-    let jobs = view::jobs(&door.broker, stored).await?;
+    let jobs = view::jobs(&door.broker, &door.capabilities, stored).await?;
     let simulated = door.broker.has_simulated_worker().await?;
-    Ok(look.plain_seat(&jobs, simulated, message))
+    let queue = door.broker.status().await?;
+    Ok(look.plain_seat(&jobs, &queue, simulated, message))
 }
 
 /// Runs the workflow file of the form; what is wrong with it stands on the page.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use queue_protocol::{JobId, Lane};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::api::submit::within_limit;
 use crate::identity::Caller;
@@ -17,7 +17,7 @@ use crate::workflow::submit::Door;
 #[derive(Serialize)]
 pub(super) struct Accepted {
     prompt_id: JobId,
-    number: u64,
+    number: Number,
     node_errors: Map<String, Value>,
 }
 

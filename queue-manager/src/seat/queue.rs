@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_protocol::{AccountName, JobId, JobState};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::input::Sent;
 use super::stored_body::{Item, Reader};
+use crate::api::submit::within_limit;
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
@@ -91,9 +93,10 @@ pub(super) async fn change(
 pub(super) async fn interrupt(
     State(broker): State<Broker>,
     caller: Caller,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(), SeatTrouble> {
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // What is no JSON names nothing.
+    let body: Value = serde_json::from_slice(&within_limit(body)?).unwrap_or_default();
     let whichever = body["prompt_id"].is_null() || body["prompt_id"] == "";
     for job in outstanding(&broker, &caller.name).await? {
         let named = whichever || body["prompt_id"] == job.id.to_string();

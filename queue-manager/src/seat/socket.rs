@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::descriptions::feature_flags;
 use super::input::Asked;
 use super::notices;
+use super::panel::{self, Panel};
+use crate::capabilities::Capabilities;
 use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
@@ -30,6 +32,7 @@ pub(super) struct Connect {
 
 pub(super) async fn open(
     State(broker): State<Broker>,
+    State(capabilities): State<Capabilities>,
     State(hub): State<Hub>,
     State(shutdown): State<CancellationToken>,
     caller: Caller,
@@ -44,9 +47,12 @@ pub(super) async fn open(
     let tab = Tab {
         ear: hub.listen(Interest::Participant(caller.name.clone())),
         broker,
+        capabilities,
+        hub,
         participant: caller.name,
         client,
         knows_metadata: false,
+        panel: None,
     };
     upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
         // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
@@ -64,9 +70,13 @@ fn new_client_id() -> ClientId {
 struct Tab {
     ear: Ear,
     broker: Broker,
+    capabilities: Capabilities,
+    hub: Hub,
     participant: AccountName,
     client: ClientId,
     knows_metadata: bool,
+    /// There once its extension asked for it.
+    panel: Option<Panel>,
 }
 
 impl Tab {
@@ -91,6 +101,7 @@ impl Tab {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
                     Some(Ok(_)) => {}
                 },
+                () = due(&mut self.panel) => self.tell_panel(&mut socket).await?,
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await?,
                 () = shutdown.cancelled() => break "restarting; come back",
             }
@@ -101,7 +112,7 @@ impl Tab {
 
     /// One signal and all that are there already; however many changes, one status.
     async fn tell(&mut self, socket: &mut WebSocket, first: Arc<Signal>) -> Result<(), axum::Error> {
-        let (mut changed, mut next) = (false, Some(first));
+        let (mut changed, mut changed_panel, mut next) = (false, false, Some(first));
         while let Some(signal) = next {
             match &*signal {
                 Signal::Change { change, .. } => {
@@ -114,14 +125,23 @@ impl Tab {
                 }
                 Signal::Listening => {
                     changed = true;
+                    if let Some(panel) = &mut self.panel {
+                        panel.listening_again().await;
+                    }
                     self.replay(socket).await?;
                 }
                 Signal::Frame(frame) if frame.client.as_ref() == Some(&self.client) => {
                     self.send_frame(socket, frame).await?;
                 }
+                Signal::Queue(_) | Signal::Message(_) => changed_panel = true,
                 _ => {}
             }
             next = self.ear.ready();
+        }
+        if (changed || changed_panel)
+            && let Some(panel) = &mut self.panel
+        {
+            panel.changed();
         }
         if changed && let Ok(status) = self.status().await {
             socket.send(text(&status)).await?;
@@ -165,12 +185,33 @@ impl Tab {
             let flags = json!({"type": "feature_flags", "data": feature_flags()});
             socket.send(text(&flags)).await?;
         }
+        if said["type"] == panel::KIND && self.panel.is_none() {
+            let (broker, capabilities) = (self.broker.clone(), self.capabilities.clone());
+            let opened = Panel::open(broker, capabilities, &self.hub, self.participant.clone());
+            self.panel = Some(opened.await.map_err(axum::Error::new)?);
+        }
         Ok(())
+    }
+
+    /// While the store is away there is nothing to tell; the tab's next reconnect asks again.
+    async fn tell_panel(&mut self, socket: &mut WebSocket) -> Result<(), axum::Error> {
+        let Some(panel) = &mut self.panel else { return Ok(()) };
+        match panel.message().await {
+            Ok(Some(message)) => socket.send(text(&message)).await,
+            Ok(None) | Err(_) => Ok(()),
+        }
     }
 
     async fn status(&self) -> Result<Value, Trouble> {
         let remaining = self.broker.outstanding(&self.participant).await?;
         Ok(json!({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": remaining}}}}))
+    }
+}
+
+async fn due(panel: &mut Option<Panel>) {
+    match panel {
+        Some(panel) => panel.due().await,
+        None => std::future::pending().await,
     }
 }
 

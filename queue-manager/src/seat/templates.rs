@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path as Parts, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub(super) async fn list(State(templates): State<Templates>) -> Result<Json<Valu
 /// `NAME.json`, the workflow, or `NAME.jpg`, its picture in the dialog.
 pub(super) async fn file(
     State(templates): State<Templates>,
-    Parts((pack, file)): Parts<(String, String)>,
+    Named((pack, file)): Named<(String, String)>,
 ) -> Result<Response, SeatTrouble> {
     let known = templates.names().await?;
     let Some((name, ending)) = file.rsplit_once('.').filter(|(name, _)| known.iter().any(|one| one == name))

@@ -13,7 +13,7 @@ use super::input::Form as Sent;
 use super::picture;
 use super::view::Which;
 use crate::files::Files;
-use crate::files::inputs::{Input, content_path};
+use crate::files::inputs::{Input, content_path, kept_name, shown_name};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -80,9 +80,11 @@ impl Form {
     ) -> Result<Value, Trouble> {
         let subfolder = self.subfolder.trim_matches('/');
         let wanted = if subfolder.is_empty() { name.to_owned() } else { format!("{subfolder}/{name}") };
-        let given = files.name_input(&caller.name, &wanted, self.overwrite, input).await?;
-        let (subfolder, name) = given.rsplit_once('/').unwrap_or(("", &given));
         let kind = self.kind.as_deref().unwrap_or("input");
+        let wanted = kept_name(&wanted, kind)?;
+        let given = files.name_input(&caller.name, &wanted, self.overwrite, input).await?;
+        let given = shown_name(&given);
+        let (subfolder, name) = given.rsplit_once('/').unwrap_or(("", given));
         Ok(json!({"name": name, "subfolder": subfolder, "type": kind}))
     }
 

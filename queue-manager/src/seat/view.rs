@@ -90,8 +90,12 @@ impl Which {
         }
         let kind = annotated.or(self.kind.as_deref()).unwrap_or("output");
         let path = match kind {
-            "input" => input(files, caller, &self.subfolder, filename).await?,
-            "output" | "temp" => output(broker, caller, kind, &self.subfolder, filename).await?,
+            "input" => input(files, caller, &self.subfolder, filename, kind).await?,
+            "output" | "temp" => match output(broker, caller, kind, &self.subfolder, filename).await {
+                // No job's: then it is what the browser itself put there.
+                Err(Trouble::NotFound) => input(files, caller, &self.subfolder, filename, kind).await?,
+                found => found?,
+            },
             _ => return Err(Trouble::BadRequest("Invalid type".to_owned())),
         };
         Ok(Found { filename: filename.rsplit('/').next().unwrap_or(filename).to_owned(), path })
@@ -113,8 +117,10 @@ async fn input(
     caller: &Caller,
     subfolder: &str,
     filename: &str,
+    folder: &str,
 ) -> Result<StorePath, Trouble> {
     let name = if subfolder.is_empty() { filename.to_owned() } else { format!("{subfolder}/{filename}") };
+    let name = inputs::kept_name(&name, folder)?;
     let input = files.input(&caller.name, &name).await?.ok_or(Trouble::NotFound)?;
     inputs::content_path(&caller.name, &input.sha256)
 }

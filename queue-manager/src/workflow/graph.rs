@@ -71,14 +71,27 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Every input whose value is a text: (node id, node, input name, text).
+    /// Every input whose value is a text: (node id, node, input name, text). ComfyUI takes `{"__value__": …}` for what is in
+    /// it.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &Node<'a>, &str, String)> {
         self.nodes.iter().flat_map(|(id, node)| {
-            node.inputs.iter().filter_map(move |(input, value)| {
-                let text = value.get().starts_with('"').then(|| serde_json::from_str(value.get()).ok())??;
-                Some((id.as_str(), node, input.as_str(), text))
-            })
+            node.inputs
+                .iter()
+                .filter_map(move |(input, value)| Some((id.as_str(), node, input.as_str(), text_of(value)?)))
         })
+    }
+}
+
+/// The text that a value is, also one in ComfyUI's wrapping.
+pub(crate) fn text_of(value: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        __value__: String,
+    }
+    match value.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(value.get()).ok(),
+        b'{' => serde_json::from_str::<Wrapped>(value.get()).ok().map(|wrapped| wrapped.__value__),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod depth;
 pub mod graph;
 pub mod needs;
+pub mod policy;
 pub mod refusal;
 pub mod request;
 pub mod submit;

@@ -37,6 +37,16 @@ pub enum Refusal {
         /// Its title in the editor.
         title: Option<String>,
     },
+    /// A class that may not run in this workshop.
+    #[error("Node '{}' may not run in this workshop.", title.as_ref().unwrap_or(class))]
+    NotAllowed {
+        /// The node.
+        node: String,
+        /// Its class.
+        class: String,
+        /// Its title in the editor.
+        title: Option<String>,
+    },
     /// No output node can run.
     #[error("Prompt outputs failed validation")]
     Invalid {
@@ -80,6 +90,7 @@ impl Refusal {
             Self::InvalidId => "invalid_prompt_id",
             Self::UiFormat => "workflow_format_ui",
             Self::NoClass { .. } | Self::UnknownClass { .. } => "missing_node_type",
+            Self::NotAllowed { .. } => "node_not_allowed",
             Self::Invalid { .. } | Self::BrokenLink { .. } => "prompt_outputs_failed_validation",
             Self::TooManyInputs => "too_many_inputs",
             Self::NoOutputs => "prompt_no_outputs",
@@ -98,7 +109,9 @@ impl Refusal {
                                 let the server generate one"
                     .to_owned()
             }
-            Self::NoClass { node, .. } | Self::UnknownClass { node, .. } => format!("Node ID '#{node}'"),
+            Self::NoClass { node, .. } | Self::UnknownClass { node, .. } | Self::NotAllowed { node, .. } => {
+                format!("Node ID '#{node}'")
+            }
             Self::Invalid { details, .. } => details.clone(),
             _ => String::new(),
         }
@@ -110,7 +123,7 @@ impl Refusal {
         let about = |node: &str, class: Option<&str>, title: Option<&str>| json!({"node_id": node, "class_type": class, "node_title": title});
         match self {
             Self::NoClass { node, title } => about(node, None, title.as_deref()),
-            Self::UnknownClass { node, class, title } => {
+            Self::UnknownClass { node, class, title } | Self::NotAllowed { node, class, title } => {
                 about(node, Some(class), Some(title.as_ref().unwrap_or(class)))
             }
             _ => json!({}),
@@ -119,20 +132,23 @@ impl Refusal {
 
     /// ComfyUI's `node_errors`, which frame the node in the editor.
     #[must_use]
-    pub fn node_errors(&self) -> Value {
+    pub fn node_errors(&self) -> Map<String, Value> {
         match self {
-            Self::Invalid { node_errors, .. } => Value::Object(node_errors.clone()),
-            Self::BrokenLink { node, class, input, target } => json!({ node: {
-                "class_type": class,
-                "dependent_outputs": [],
-                "errors": [{
-                    "type": "bad_linked_input",
-                    "message": "Bad linked input",
-                    "details": format!("{input} is linked to node '{target}', which is not in the workflow"),
-                    "extra_info": {"input_name": input, "received_value": target},
-                }],
-            }}),
-            _ => json!({}),
+            Self::Invalid { node_errors, .. } => node_errors.clone(),
+            Self::BrokenLink { node, class, input, target } => {
+                let about = json!({
+                    "class_type": class,
+                    "dependent_outputs": [],
+                    "errors": [{
+                        "type": "bad_linked_input",
+                        "message": "Bad linked input",
+                        "details": format!("{input} is linked to node '{target}', which is not in the workflow"),
+                        "extra_info": {"input_name": input, "received_value": target},
+                    }],
+                });
+                Map::from_iter([(node.clone(), about)])
+            }
+            _ => Map::new(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The body of `POST /prompt`, as an unmodified frontend sends it.
 
+use std::collections::{BTreeMap, HashSet};
+
+use queue_broker::transitions::submit::Order;
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::depth;
@@ -21,10 +25,12 @@ pub struct PromptRequest<'a> {
     pub client: Option<ClientId>,
     /// Before the participant's other jobs.
     pub front: bool,
+    /// ComfyUI's number, by which the participant's own jobs are ordered; it goes before `front`.
+    pub number: Option<Number>,
     /// The workflow's own id.
     pub workflow: Option<String>,
     /// The output nodes to run; `None` for all.
-    pub targets: Option<Vec<String>>,
+    pub targets: Option<HashSet<String>>,
     /// The graph.
     pub graph: Graph<'a>,
 }
@@ -37,6 +43,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     prompt_id: Option<&'a RawValue>,
     front: Option<bool>,
+    #[serde(borrow)]
+    number: Option<&'a RawValue>,
     #[serde(borrow)]
     partial_execution_targets: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -84,6 +92,7 @@ impl<'a> PromptRequest<'a> {
             id,
             client: fields.client_id.and_then(|text| text.parse().ok()),
             front: fields.front.unwrap_or_default(),
+            number: number(fields.number)?,
             workflow,
             // Whatever else ComfyUI makes of it, it is no list of nodes to check by.
             targets: fields.partial_execution_targets.and_then(|text| serde_json::from_str(text.get()).ok()),
@@ -92,25 +101,48 @@ impl<'a> PromptRequest<'a> {
     }
 }
 
-/// A body within the limits and without the keys of paid nodes: the bytes that came, where there are none.
+fn number(sent: Option<&RawValue>) -> Result<Option<Number>, Trouble> {
+    let refused = |_| Trouble::BadRequest("number must be a number.".to_owned());
+    sent.map_or(Ok(None), |text| serde_json::from_str(text.get()).map_err(refused))
+}
+
+impl PromptRequest<'_> {
+    /// Where it is to stand among the participant's own waiting jobs.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self.number.as_ref().and_then(Number::as_f64) {
+            Some(number) => Order::Number(number),
+            None if self.front => Order::Front,
+            None => Order::Last,
+        }
+    }
+}
+
+/// A body within the limits and without the keys of paid nodes, the bytes that came where there are none; and those keys,
+/// as the JSON object they would stand in.
 ///
 /// # Errors
 /// [`Refusal::TooDeep`], or [`Trouble::BadRequest`] for what is no JSON.
-pub fn checked(body: &[u8]) -> Result<Vec<u8>, Trouble> {
+pub fn checked(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
     if depth::exceeds(body, limits::DEPTH) {
         return Err(Trouble::Workflow(Refusal::TooDeep));
     }
     let mentions = |key: &str| body.windows(key.len()).any(|window| window == key.as_bytes());
     if !SECRETS.iter().any(|key| mentions(key)) {
-        return Ok(body.to_vec());
+        return Ok((body.to_vec(), None));
     }
     let mut request: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)?;
+    let mut keys = BTreeMap::new();
     if let Some(extra) = request.get_mut("extra_data").and_then(serde_json::Value::as_object_mut) {
         for key in SECRETS {
-            extra.remove(key);
+            // What is no text is none.
+            if let Some(serde_json::Value::String(secret)) = extra.remove(key) {
+                keys.insert(key, secret);
+            }
         }
     }
-    Ok(serde_json::to_vec(&request)?)
+    let keys = if keys.is_empty() { None } else { Some(serde_json::to_vec(&keys)?) };
+    Ok((serde_json::to_vec(&request)?, keys))
 }
 
 #[cfg(test)]
@@ -120,13 +152,15 @@ mod tests {
     #[test]
     fn the_bytes_that_came_are_the_bytes_that_are_kept() {
         let body = br#"{"prompt" : {"1": {"class_type":"A"}},   "x":1.50}"#;
-        assert_eq!(checked(body).unwrap(), body);
+        assert_eq!(checked(body).unwrap(), (body.to_vec(), None));
     }
 
     #[test]
     fn keys_of_paid_nodes_are_cut_out() {
         let body = br#"{"prompt":{},"extra_data":{"auth_token_comfy_org":"canary","keep":1}}"#;
-        let kept = String::from_utf8(checked(body).unwrap()).unwrap();
+        let (kept, keys) = checked(body).unwrap();
+        assert_eq!(keys.unwrap(), br#"{"auth_token_comfy_org":"canary"}"#);
+        let kept = String::from_utf8(kept).unwrap();
         assert!(!kept.contains("canary"));
         assert!(kept.contains(r#""keep":1"#));
     }
@@ -145,6 +179,8 @@ mod tests {
         assert_eq!(code(r#"{"prompt":{"1":{"inputs":{}}}}"#), "missing_node_type");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"prompt_id":"X"}"#), "invalid_prompt_id");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":"x"}"#), "bad_request");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"number":"first"}"#), "bad_request");
+        assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"number":null}"#), "accepted");
         assert_eq!(code(r#"{"prompt":{"1":{"class_type":"A"}},"extra_data":null,"front":null}"#), "accepted");
         let link =
             |to: &str| format!(r#"{{"prompt":{{"1":{{"class_type":"A","inputs":{{"a":["{to}",0]}}}}}}}}"#);

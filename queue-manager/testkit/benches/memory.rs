@@ -1,4 +1,5 @@
-//! Memory of the queue-manager after a room has signed in: prints, asserts nothing.
+//! Memory of the queue-manager after a room has signed in, and with the room's tabs open while a job runs: prints,
+//! asserts nothing.
 //! `cargo build --release --bins && cargo bench -p testkit --bench memory`
 
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use reqwest::Client;
 use serde_json::json;
-use testkit::{Workshop, WorkshopBuilder};
+use testkit::{Tab, Workshop, WorkshopBuilder, graphs};
 
 const PEOPLE: usize = 20;
 const LATER: Duration = Duration::from_secs(60);
@@ -47,5 +48,39 @@ async fn main() -> anyhow::Result<()> {
     );
     tokio::time::sleep(LATER).await;
     println!("{} s later, {} feeds open: {} KiB", LATER.as_secs(), feeds.len(), resident_kib(&workshop)?);
+    drop(feeds);
+    tabs(&workshop).await
+}
+
+/// Everybody's tab open, each with what the frontend asks for at its start; then one job with previews.
+async fn tabs(workshop: &Workshop) -> anyhow::Result<()> {
+    let mut tabs = Vec::new();
+    for n in 1..=PEOPLE {
+        let person = workshop.person(&format!("user{n:03}"))?;
+        let cookie = person.session().await?;
+        tabs.push(person.tab_of_session(&cookie, None).await?);
+        for path in ["object_info", "settings", "jobs", "jobs?status=completed", "experiment/models", "queue"]
+        {
+            person.get(&format!("/{}/api/{path}", person.name)).await?.error_for_status()?.bytes().await?;
+        }
+    }
+    println!("{PEOPLE} tabs open: {} KiB", resident_kib(workshop)?);
+    let ada = workshop.person("user001")?;
+    let body = json!({"prompt": graphs::sampled_picture(1, 1_000), "client_id": tabs[0].sid});
+    ada.post("/user001/api/prompt", &body).await?.error_for_status()?;
+    let mut most = 0;
+    let first = tabs.first_mut().context("a tab")?;
+    while !heard_the_end(first) {
+        first.next().await?;
+        most = most.max(resident_kib(workshop)?);
+    }
+    println!(
+        "{PEOPLE} tabs open and a job with {} previews running, at most: {most} KiB",
+        first.previews.len()
+    );
     Ok(())
+}
+
+fn heard_the_end(tab: &Tab) -> bool {
+    tab.heard.last().is_some_and(|last| last["type"] == "executing" && last["data"]["node"].is_null())
 }

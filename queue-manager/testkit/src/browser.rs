@@ -1,5 +1,8 @@
 //! A person's browser: Debian's headless Chromium, with a profile of its own.
 
+pub mod editor;
+pub mod queue_panel;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -89,16 +92,18 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Signs in on the sign-in page, as a person does.
+    /// Signs in on the sign-in page, as a person does, and waits for the page behind it.
     ///
     /// # Errors
-    /// When the page is not there.
+    /// When the page is not there, or the sign-in is refused.
     pub async fn sign_in(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
         self.page.goto(&format!("{base}/sign-in")).await?;
         self.page.find(Locator::Id("name")).await?.send_keys(name).await?;
         self.page.find(Locator::Id("password")).await?.send_keys(password).await?;
         self.page.find(Locator::Css("button[type=submit]")).await?.click().await?;
-        Ok(())
+        // Whoever goes elsewhere before the answer is there is not signed in.
+        let inside = "return document.readyState === 'complete' && !location.pathname.endsWith('/sign-in');";
+        self.wait_for("the page behind the sign-in", inside, vec![]).await.map(drop)
     }
 
     /// Signs in and waits until the unmodified frontend's editor is there.
@@ -107,9 +112,7 @@ impl Browser {
     /// When it is not within a minute.
     pub async fn open_seat(&self, base: &str, name: &str, password: &str) -> anyhow::Result<()> {
         self.sign_in(base, name, password).await?;
-        let ready = "return !!(window.app && window.app.graph && document.querySelector('canvas') \
-            && document.querySelector('[data-testid=\"queue-button\"]'));";
-        self.wait_for("the editor", ready, vec![]).await.map(drop)
+        self.editor().await
     }
 
     /// Puts a graph on the canvas, with the node that shows the result in sight, names the workflow after its owner, and
@@ -141,6 +144,31 @@ impl Browser {
         Ok(address.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Waits until a node on the canvas shows a picture of this job.
+    ///
+    /// # Errors
+    /// When none does within a minute.
+    pub async fn picture_of(&self, job: &str) -> anyhow::Result<String> {
+        // A node out of sight loads no picture.
+        let look = "const graph = window.app.rootGraph ?? window.app.graph; \
+            window.app.canvas.centerOnNode(graph.nodes.find((node) => node.type === 'SaveImage')); \
+            return graph.nodes.flatMap((node) => node.imgs ?? []).filter((image) => image.naturalWidth > 0) \
+                .map((image) => image.src) \
+                .find((source) => source.includes('type=output') && source.includes(arguments[0])) ?? null;";
+        let address = self.wait_for("the job's picture on the node", look, vec![json!(job)]).await?;
+        Ok(address.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the editor is there and has opened what it opens by itself, after a first visit as after a reload.
+    ///
+    /// # Errors
+    /// When it is not within a minute.
+    pub async fn editor(&self) -> anyhow::Result<()> {
+        let ready = "return document.readyState === 'complete' && window.app?.graph?.nodes.length > 0 \
+            && !!(window.app.extensionManager.workflow.activeWorkflow && document.querySelector('[data-testid=\"queue-button\"]'));";
+        self.wait_for("the editor", ready, vec![]).await.map(drop)
+    }
+
     /// Waits until a node on the canvas shows progress.
     ///
     /// # Errors
@@ -168,14 +196,17 @@ impl Browser {
             let answer = self.script(code, arguments.clone()).await?;
             Ok(Some(answer).filter(|answer| !answer.is_null() && *answer != Value::Bool(false)))
         });
-        match answer.await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let seen = repository().join(format!("screenshots/failed-{}.png", what.replace(' ', "-")));
-                self.screenshot(&seen).await?;
-                Err(error.context(format!("the person saw {}", seen.display())))
-            }
-        }
+        self.explained(what, answer.await).await
+    }
+
+    /// An error together with a picture of what the person saw.
+    pub(crate) async fn explained<T>(&self, what: &str, answer: anyhow::Result<T>) -> anyhow::Result<T> {
+        let Err(error) = answer else { return answer };
+        let letters = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name: String = what.chars().map(letters).take(60).collect();
+        let seen = repository().join(format!("screenshots/failed-{name}.png"));
+        self.screenshot(&seen).await?;
+        Err(error.context(format!("the person saw {}", seen.display())))
     }
 
     /// Makes the page itself so wide and high, whatever the browser draws around it.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::ensure;
-
-use crate::process::{free_port, repository};
+use crate::frontend::Frontend;
+use crate::process::free_port;
 use crate::workshop::{Workshop, queue_manager};
 
 /// What a workshop is made of.
@@ -74,7 +73,8 @@ impl WorkshopBuilder {
         self
     }
 
-    /// With the pinned frontend package that `scripts/fetch-frontend.sh` unpacked.
+    /// With the frontend package that `scripts/fetch-frontend.sh` unpacked: the pinned one, or the version that
+    /// `ATELIER_TEST_FRONTEND` names.
     #[must_use]
     pub fn with_frontend(mut self) -> Self {
         self.frontend = true;
@@ -117,16 +117,8 @@ impl WorkshopBuilder {
         let folder = tempfile::tempdir()?;
         let address = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
         let (bind, worker_bind, admin_bind) = (address()?, address()?, address()?);
-        let frontend = if self.frontend {
-            let path = repository().join("data/frontend/current");
-            ensure!(
-                path.join("index.html").exists(),
-                "run scripts/fetch-frontend.sh first (scripts/test.sh does)"
-            );
-            path
-        } else {
-            folder.path().join("no-frontend")
-        };
+        let frontend =
+            if self.frontend { Frontend::to_try()?.folder } else { folder.path().join("no-frontend") };
         let mut environment = BTreeMap::from([
             ("ATELIER_BIND", bind.clone()),
             ("ATELIER_WORKER_BIND", worker_bind.clone()),

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod builder;
 pub mod configuration;
+pub mod frontend;
 pub mod graphs;
 pub mod network;
 pub mod person;

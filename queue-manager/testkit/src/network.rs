@@ -29,11 +29,9 @@ impl Browser {
     /// # Errors
     /// When the driver keeps no such log.
     pub async fn asked(&self) -> anyhow::Result<Vec<Asked>> {
-        let log = self.tell("se/log", json!({"type": "performance"})).await?;
         let mut requests = BTreeMap::<String, Asked>::new();
-        for entry in log["value"].as_array().context("no log")? {
-            let event: Value = serde_json::from_str(entry["message"].as_str().context("no message")?)?;
-            let (method, params) = (&event["message"]["method"], &event["message"]["params"]);
+        for event in self.events().await? {
+            let (method, params) = (&event["method"], &event["params"]);
             let request =
                 requests.entry(params["requestId"].as_str().unwrap_or_default().to_owned()).or_default();
             note(request, method.as_str().unwrap_or_default(), params);
@@ -46,10 +44,34 @@ impl Browser {
     /// # Errors
     /// When the driver does not take it.
     pub async fn never_load(&self, ending: &str) -> anyhow::Result<()> {
-        let command = |cmd: &str, params: Value| json!({"cmd": cmd, "params": params});
-        self.tell("goog/cdp/execute", command("Network.enable", json!({}))).await?;
-        let blocked = json!({"urls": [format!("*{ending}")]});
-        self.tell("goog/cdp/execute", command("Network.setBlockedURLs", blocked)).await.map(drop)
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setBlockedURLs", json!({"urls": [format!("*{ending}")]})).await
+    }
+
+    /// From now on servers are asked not to compress anything, so that what they send can be read on the way.
+    ///
+    /// # Errors
+    /// When the driver does not take it.
+    pub async fn take_nothing_compressed(&self) -> anyhow::Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"Accept-Encoding": "identity"}}))
+            .await
+    }
+
+    /// What Chromium's `DevTools` told of its network and its page since the last time this was asked.
+    pub(crate) async fn events(&self) -> anyhow::Result<Vec<Value>> {
+        let log = self.tell("se/log", json!({"type": "performance"})).await?;
+        let entries = log["value"].as_array().context("no log")?;
+        let event = |entry: &Value| {
+            let text = entry["message"].as_str().context("no message")?;
+            Ok(serde_json::from_str::<Value>(text)?["message"].take())
+        };
+        entries.iter().map(event).collect()
+    }
+
+    /// Gives `DevTools` a command.
+    pub(crate) async fn devtools(&self, command: &str, params: Value) -> anyhow::Result<()> {
+        self.tell("goog/cdp/execute", json!({"cmd": command, "params": params})).await.map(drop)
     }
 
     async fn tell(&self, command: &str, what: Value) -> anyhow::Result<Value> {

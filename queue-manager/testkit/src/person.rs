@@ -105,6 +105,27 @@ impl Person {
         Ok(self.get(url).await?.error_for_status()?.bytes().await?.to_vec())
     }
 
+    /// Signs in as a browser does: the session's cookie.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn session(&self) -> anyhow::Result<String> {
+        let form = format!("name={}&password={}", self.name, self.password);
+        let request = self.http.post(format!("{}/sign-in", self.base)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.header("sec-fetch-site", "same-origin").send().await?;
+        let cookie = answer.headers().get("set-cookie").with_context(|| format!("{}", answer.status()))?;
+        Ok(cookie.to_str()?.split(';').next().unwrap_or_default().to_owned())
+    }
+
+    /// Opens their seat's websocket with nothing but a session's cookie.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub async fn tab_of_session(&self, cookie: &str, client_id: Option<&str>) -> anyhow::Result<Tab> {
+        Tab::open_as(&self.base, &self.name, ("cookie", cookie), client_id).await
+    }
+
     /// Opens their seat's websocket as ComfyUI's frontend does.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! A line between two programs that a test can make slow or silent, as a bad network would: nothing is closed, bytes just
-//! do not come.
+//! do not come. It can keep every byte that came back as well.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,11 +28,15 @@ impl Line {
     pub const CUT: Self = Self { up: None, up_silent: true, down_silent: true };
 }
 
+/// What came back over one connection.
+type Tape = Arc<Mutex<Vec<u8>>>;
+
 /// A listener that passes everything on to one server. Ends when dropped.
 pub struct Relay {
     /// `http://…` of this end.
     pub url: String,
     line: watch::Sender<Line>,
+    tapes: Option<Arc<Mutex<Vec<Tape>>>>,
     _over: DropGuard,
 }
 
@@ -44,6 +49,18 @@ impl Relay {
     /// # Errors
     /// When the system has no port.
     pub fn start(server: &str) -> anyhow::Result<Self> {
+        Self::begin(server, None)
+    }
+
+    /// The same, and it keeps what comes back.
+    ///
+    /// # Errors
+    /// When the system has no port.
+    pub fn recording(server: &str) -> anyhow::Result<Self> {
+        Self::begin(server, Some(Arc::default()))
+    }
+
+    fn begin(server: &str, tapes: Option<Arc<Mutex<Vec<Tape>>>>) -> anyhow::Result<Self> {
         let (line, seen) = watch::channel(Line::default());
         let (over, server) = (CancellationToken::new(), server.to_owned());
         let socket = TcpSocket::new_v4()?;
@@ -52,9 +69,17 @@ impl Relay {
         let listener = socket.listen(64)?;
         let url = format!("http://{}", listener.local_addr()?);
         let tasks = TaskTracker::new();
-        let accepting = accept(listener, server, seen, over.clone(), tasks.clone());
+        let accepting = accept(listener, server, seen, tapes.clone(), over.clone(), tasks.clone());
         tasks.spawn(over.clone().run_until_cancelled_owned(accepting));
-        Ok(Self { url, line, _over: over.drop_guard() })
+        Ok(Self { url, line, tapes, _over: over.drop_guard() })
+    }
+
+    /// Every byte that came back so far, for each connection in its order. Empty without a recording.
+    #[must_use]
+    pub fn came_back(&self) -> Vec<Vec<u8>> {
+        let Some(tapes) = &self.tapes else { return Vec::new() };
+        let tapes = tapes.lock().unwrap_or_else(PoisonError::into_inner);
+        tapes.iter().map(|tape| tape.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 
     /// Changes the line, for open connections as well.
@@ -67,14 +92,20 @@ async fn accept(
     listener: TcpListener,
     server: String,
     line: watch::Receiver<Line>,
+    tapes: Option<Arc<Mutex<Vec<Tape>>>>,
     over: CancellationToken,
     tasks: TaskTracker,
 ) {
     while let Ok((near, _)) = listener.accept().await {
         let Ok(far) = TcpStream::connect(&server).await else { continue };
         let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-        let up = pass_on(near_in, far_out, line.clone(), |line| (line.up_silent, line.up));
-        let down = pass_on(far_in, near_out, line.clone(), |line| (line.down_silent, None));
+        let tape = tapes.as_ref().map(|tapes| {
+            let tape = Tape::default();
+            tapes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tape));
+            tape
+        });
+        let up = pass_on(near_in, far_out, line.clone(), None, |line| (line.up_silent, line.up));
+        let down = pass_on(far_in, near_out, line.clone(), tape, |line| (line.down_silent, None));
         tasks.spawn(over.clone().run_until_cancelled_owned(up));
         tasks.spawn(over.clone().run_until_cancelled_owned(down));
     }
@@ -84,6 +115,7 @@ async fn pass_on(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut line: watch::Receiver<Line>,
+    tape: Option<Tape>,
     how: fn(&Line) -> (bool, Option<u32>),
 ) {
     let mut piece = [0; PIECE];
@@ -92,6 +124,9 @@ async fn pass_on(
             return;
         }
         let Ok(read @ 1..) = from.read(&mut piece).await else { return };
+        if let Some(tape) = &tape {
+            tape.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..read]);
+        }
         // What was read before the line fell silent waits for it as well.
         if line.wait_for(|line| !how(line).0).await.is_err() || to.write_all(&piece[..read]).await.is_err() {
             return;

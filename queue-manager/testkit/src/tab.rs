@@ -68,8 +68,25 @@ impl Tab {
     /// # Errors
     /// When it does not open, or its first word is no status with a session id.
     pub async fn open(base: &str, name: &str, password: &str, client: Option<&str>) -> anyhow::Result<Self> {
+        Self::open_as(base, name, ("authorization", &basic(name, password)?), client).await
+    }
+
+    /// The same with another header than a name and a password, such as a session's cookie.
+    ///
+    /// # Errors
+    /// When it does not open, or its first word is no status with a session id.
+    pub async fn open_as(
+        base: &str,
+        name: &str,
+        (header, value): (&'static str, &str),
+        client: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let query = client.map(|id| format!("?clientId={id}")).unwrap_or_default();
-        let mut socket = connect(&format!("{base}/{name}/ws{query}"), &basic(name, password)?).await?;
+        let mut request =
+            format!("{base}/{name}/ws{query}").replacen("http", "ws", 1).into_client_request()?;
+        request.headers_mut().insert(header, value.parse()?);
+        request.headers_mut().insert("sec-fetch-site", "same-origin".parse()?);
+        let mut socket = connect_async(request).await?.0;
         let flags = json!({"type": "feature_flags", "data": {"supports_preview_metadata": true}});
         socket.send(Message::Text(flags.to_string().into())).await?;
         let mut tab = Self { socket, sid: String::new(), heard: Vec::new(), previews: Vec::new() };

@@ -261,8 +261,16 @@ impl Workshop {
     /// # Errors
     /// When it does not take it.
     pub async fn simulate(&self, n: usize, behaviour: &Value) -> anyhow::Result<()> {
-        let url = format!("{}/simulation", self.comfyui_urls[n - 1]);
-        Client::new().post(url).json(behaviour).send().await?.error_for_status()?;
+        self.post_comfyui(n, "/simulation", behaviour).await
+    }
+
+    /// Posts to ComfyUI `n` itself.
+    ///
+    /// # Errors
+    /// When it does not take it.
+    pub async fn post_comfyui(&self, n: usize, path: &str, body: &Value) -> anyhow::Result<()> {
+        let url = format!("{}{path}", self.comfyui_urls[n - 1]);
+        Client::new().post(url).json(body).send().await?.error_for_status()?;
         Ok(())
     }
 

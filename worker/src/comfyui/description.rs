@@ -1,12 +1,14 @@
 //! What a ComfyUI is: version, GPU, and the nodes and models in its `object_info`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use queue_protocol::FileHash;
+use queue_protocol::link::Part;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::parts::Described;
 use super::{Comfyui, ComfyuiError};
 
 /// Everything a `hello` says about ComfyUI.
@@ -24,6 +26,8 @@ pub struct Description {
     pub object_info_hash: FileHash,
     /// Classes that are output nodes.
     pub output_classes: HashSet<String>,
+    /// What else it has for a tab.
+    pub parts: BTreeMap<Part, Described>,
 }
 
 /// The part of `system_stats` we read.
@@ -85,6 +89,7 @@ impl Comfyui {
             object_info_hash: hash.parse().map_err(|_| ComfyuiError::Unexpected("no hash".to_owned()))?,
             object_info,
             output_classes,
+            parts: self.parts().await,
         })
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use queue_protocol::link::JobError;
 use queue_protocol::{FailureKind, JobId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Comfyui, ComfyuiError};
 
 /// One history entry.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// Node id → its output.
     #[serde(default)]
@@ -23,7 +23,7 @@ pub struct Entry {
 }
 
 /// How a prompt ended.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Status {
     /// `success` or `error`.
     pub status_str: String,

@@ -2,6 +2,7 @@
 
 pub mod description;
 pub mod history;
+pub mod parts;
 pub mod socket;
 
 use std::time::Duration;

@@ -69,7 +69,9 @@ pub(super) async fn place_inputs(mover: &Mover, offer: &Offer, body: &mut Value)
                 Err(trouble) => patience.bear(trouble).await?,
             }
         };
-        let ending = Path::new(input.name.trim_end_matches(" [input]")).extension().and_then(|e| e.to_str());
+        // `x.png [temp]`
+        let plain = input.name.split(" [").next().unwrap_or_default();
+        let ending = Path::new(plain).extension().and_then(|e| e.to_str());
         let name =
             ending.map_or_else(|| input.sha256.to_string(), |ending| format!("{}.{ending}", input.sha256));
         let folder = format!("{}/{}", graph::own_folder(&with.worker), offer.participant);

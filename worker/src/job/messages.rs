@@ -54,26 +54,15 @@ impl Messages<'_> {
         self.say("executing", &json!({"node": null, "prompt_id": self.lease.job}));
     }
 
-    /// A job that was stopped before ComfyUI began it.
-    pub(super) fn interrupted(&self) {
+    /// A job that was stopped before ComfyUI began it; what is left of it is that it was said.
+    pub(super) fn interrupted(&self) -> JobResult {
         let data = json!({
             "prompt_id": self.lease.job, "node_id": "", "node_type": "", "executed": [], "timestamp": now_ms(),
         });
         self.say("execution_interrupted", &data);
         self.ended();
-    }
-
-    /// A failure that ComfyUI itself did not announce. The frontend shows an error only of a job that started.
-    pub(super) fn failed(&self, error: &JobError) {
-        let id = self.lease.job;
-        self.say("execution_start", &json!({"prompt_id": id, "timestamp": now_ms()}));
-        let data = json!({
-            "prompt_id": id, "node_id": error.node_id, "node_type": error.node_type, "executed": [],
-            "exception_message": error.exception_message, "exception_type": error.exception_type,
-            "traceback": error.traceback, "current_inputs": {}, "current_outputs": [], "timestamp": now_ms(),
-        });
-        self.say("execution_error", &data);
-        self.ended();
+        let said = to_raw_value(&("execution_interrupted", data)).ok();
+        JobResult { messages: said.into_iter().collect(), ..JobResult::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod graph;
+mod keys;
 mod messages;
 mod watch;
 
@@ -27,6 +28,7 @@ use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use files::{Mover, Stored};
+use keys::Keys;
 use messages::Messages;
 
 /// What every job of this worker works with.
@@ -155,7 +157,9 @@ pub fn start(
             // However it ended, it is gone.
             drop(before.await);
         }
-        let end = Job { lease, offer, heard, stored: Stored::default(), with: surroundings }.run().await;
+        let job =
+            Job { lease, offer, heard, stored: Stored::default(), told: HashSet::new(), with: surroundings };
+        let end = job.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
     };
@@ -168,6 +172,8 @@ struct Job {
     offer: Offer,
     heard: orders::Receiver<Orders>,
     stored: Stored,
+    /// Kinds of ComfyUI's messages that were passed on.
+    told: HashSet<String>,
     with: Surroundings,
 }
 
@@ -210,6 +216,10 @@ impl From<ClientError> for Trouble {
 impl Job {
     fn mover(&self) -> Mover {
         Mover { with: self.with.clone(), lease: self.lease, heard: self.heard.clone() }
+    }
+
+    fn keys(&self) -> Keys<'_> {
+        Keys(&self.offer.keys)
     }
 
     fn messages(&self) -> Messages<'_> {
@@ -269,6 +279,7 @@ impl Job {
         };
         files::place_inputs(&self.mover(), &self.offer, &mut body).await?;
         graph::make_ours(&mut body, self.lease.job, &self.with.worker, &self.with.output_classes);
+        graph::add_keys(&mut body, &self.offer.keys);
         Ok(body)
     }
 
@@ -276,10 +287,11 @@ impl Job {
     async fn conclude(&mut self, entry: Option<Entry>) -> End {
         use crate::comfyui::history::Verdict;
         let Some(mut entry) = entry else {
-            self.messages().interrupted();
-            return End::Failed(FailureKind::Interrupted, JobResult::default());
+            return End::Failed(FailureKind::Interrupted, self.messages().interrupted());
         };
+        self.keys().hide_in(&mut entry);
         let verdict = entry.verdict();
+        self.say_what_was_missed(&entry, &["execution_start", "execution_cached"]);
         let mover = self.mover();
         for (node, output) in &mut entry.outputs {
             match files::move_outputs(&mover, &mut self.stored, output).await {
@@ -289,28 +301,37 @@ impl Job {
                 Err(trouble) => return self.give_up(trouble),
             }
         }
-        self.messages().ended();
         let result = messages::result(&entry);
-        match verdict {
+        let end = match verdict {
             Verdict::Success => End::Finished(result),
+            Verdict::Failure(FailureKind::Interrupted, _) => End::Failed(FailureKind::Interrupted, result),
             Verdict::Failure(kind, error) => {
-                let error = (kind != FailureKind::Interrupted).then(|| messages::within_limits(error));
-                End::Failed(kind, JobResult { error, ..result })
+                let error = Some(messages::within_limits(error));
+                return End::Failed(kind, JobResult { error, ..result });
+            }
+        };
+        self.say_what_was_missed(&entry, &["execution_success", "execution_interrupted"]);
+        self.messages().ended();
+        end
+    }
+
+    /// Messages that came while no socket was open, as the history has them.
+    fn say_what_was_missed(&mut self, entry: &Entry, kinds: &[&str]) {
+        for (kind, data) in &entry.status.messages {
+            if kinds.contains(&kind.as_str()) && self.told.insert(kind.clone()) {
+                self.messages().say(kind, data);
             }
         }
     }
 
+    /// The queue-manager decides whether it runs again, and only it tells the tab that a job failed.
     fn give_up(&self, trouble: Trouble) -> End {
         let failed = |kind, error: JobError| {
-            let error = messages::within_limits(error);
-            self.messages().failed(&error);
-            End::Failed(kind, JobResult { error: Some(error), ..JobResult::default() })
+            let error = Some(messages::within_limits(error));
+            End::Failed(kind, JobResult { error, ..JobResult::default() })
         };
-        // The queue-manager decides whether it runs again, so the tab is not told that it failed.
-        let lost = |message: &str| {
-            let error = messages::service_error("ComfyuiLost", message);
-            End::Failed(FailureKind::ComfyuiLost, JobResult { error: Some(error), ..JobResult::default() })
-        };
+        let lost =
+            |message: &str| failed(FailureKind::ComfyuiLost, messages::service_error("ComfyuiLost", message));
         match trouble {
             Trouble::Abandoned => End::Released,
             Trouble::ComfyuiLost(why) => {

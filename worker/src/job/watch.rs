@@ -1,6 +1,6 @@
 //! Watching a prompt until ComfyUI has an entry for it: its socket for speed, `/queue` and `/history` for the truth.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use queue_protocol::{frame, timings};
 use serde::Deserialize;
@@ -11,6 +11,8 @@ use crate::comfyui::history::Entry;
 use crate::comfyui::socket::{Frame, JobSocket};
 use crate::comfyui::{ComfyuiError, Whereabouts};
 
+/// How long ComfyUI's socket must be silent before a history entry counts as its last word.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Unanswered polls after which ComfyUI is taken for gone.
 const POLLS_BEFORE_LOST: u32 = 2;
 
@@ -39,6 +41,7 @@ pub(super) async fn to_the_end(job: &mut Job, socket: &mut JobSocket) -> Result<
             }
             _ = poll.tick() => {
                 if let Some(end) = watch.look(job).await? {
+                    watch.hear_out(job, socket).await?;
                     return Ok(end);
                 }
             }
@@ -66,7 +69,7 @@ impl Watch {
                 }
                 return Ok(false);
             }
-            Frame::Text(text) => text,
+            Frame::Text(text) => job.keys().hidden(text),
         };
         let Ok(mut message) = serde_json::from_str::<Message>(&text) else {
             return Ok(false);
@@ -85,9 +88,25 @@ impl Watch {
             "executing" if message.data["node"].is_null() => {
                 return Ok(message.data["prompt_id"] == id.as_str());
             }
-            _ => job.messages().pass_on(&message.kind, text),
+            // Said by the queue-manager, if the job does not run again.
+            "execution_error" => {}
+            _ => {
+                job.messages().pass_on(&message.kind, text);
+                job.told.insert(message.kind);
+            }
         }
         Ok(false)
+    }
+
+    /// Passes on what ComfyUI said before it wrote its history and nobody has read yet: a picture may take longer to store
+    /// than from one poll to the next.
+    async fn hear_out(&self, job: &mut Job, socket: &mut JobSocket) -> Result<(), Trouble> {
+        while let Ok(frame) = tokio::time::timeout(LAST_WORDS, socket.next()).await {
+            if self.heard(job, frame).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Asks where the prompt is. `Some` when the watch is over.

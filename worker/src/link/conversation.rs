@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use queue_client::ClientError;
 use queue_client::link::{Heard, LinkSender};
-use queue_protocol::link::{Event, FromWorker, HeldLease, Offer, Renew, ToWorker, Unready};
+use queue_client::transfer::Transfer;
+use queue_protocol::link::{Event, FromWorker, HeldLease, Offer, Part, Renew, ToWorker, Unready};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::{Link, Opened, Over};
+use crate::comfyui::description::Description;
 use crate::departure::Departure;
 use crate::job::{self, End, Orders, Run, Surroundings};
 use crate::outbox::{Due, Outbox};
@@ -35,7 +37,7 @@ impl Link {
         opened: Opened,
         departure: &mut Departure,
     ) -> Result<Over, ClientError> {
-        let Opened { mut sender, mut receiver, surroundings, renew_every, mut unknown } = opened;
+        let Opened { mut sender, mut receiver, surroundings, renew_every, mut unknown, parts } = opened;
         let outbox = std::sync::Arc::clone(&self.outbox);
         let mut renew = tokio::time::interval(renew_every);
         let mut fitness = tokio::time::interval(FITNESS_EVERY);
@@ -49,6 +51,9 @@ impl Link {
         // Beside the rest: on a slow line it takes longer than a lease.
         let (hash, json) = (self.description.object_info_hash.clone(), self.description.object_info.clone());
         let mut describing = std::pin::pin!(surroundings.transfer.put_object_info(&hash, json));
+        let description = self.description.clone();
+        let mut adding = std::pin::pin!(send_parts(&surroundings.transfer, &description, parts));
+        let mut adds = true;
         loop {
             // Once the queue-manager has heard that we leave, no job is on its way to us.
             if self.may_go(departure) && outbox.has_arrived() {
@@ -75,6 +80,7 @@ impl Link {
                     described?;
                     unknown = false;
                 }
+                () = &mut adding, if adds && !unknown => adds = false,
                 (lease, end) = Run::ended(&mut self.run) => {
                     self.end = Some((lease, end));
                     self.report_end();
@@ -217,6 +223,16 @@ impl Link {
         self.before = self.run.take().map(Run::let_go).or(self.before.take());
         (self.end, self.hint) = (None, None);
         self.outbox.clear();
+    }
+}
+
+/// Sends what a tab may ask for beside nodes and models. Jobs do not wait for it, and run without it.
+async fn send_parts(transfer: &Transfer, description: &Description, parts: Vec<Part>) {
+    for (part, described) in parts.into_iter().filter_map(|part| Some((part, description.parts.get(&part)?)))
+    {
+        if let Err(error) = transfer.put_part(part, &described.hash, described.json.clone()).await {
+            tracing::warn!(part = part.word(), %error, "the queue-manager did not take what tabs may ask for");
+        }
     }
 }
 

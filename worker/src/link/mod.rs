@@ -10,7 +10,7 @@ use std::time::Duration;
 use queue_client::link::{Heard, LinkReceiver, LinkSender, connect};
 use queue_client::transfer::Transfer;
 use queue_client::{ClientError, Proxy};
-use queue_protocol::link::{FromWorker, HeldLease, Hello, ToWorker, Unready, Welcome};
+use queue_protocol::link::{FromWorker, HeldLease, Hello, Part, ToWorker, Unready, Welcome};
 use queue_protocol::{Secret, WorkerName, timings};
 use rand::Rng;
 use tokio::task::JoinHandle;
@@ -94,6 +94,8 @@ struct Opened {
     renew_every: Duration,
     /// Whether the queue-manager does not know yet what this worker can run.
     unknown: bool,
+    /// What else it wants to be told.
+    parts: Vec<Part>,
 }
 
 impl Link {
@@ -211,6 +213,7 @@ impl Link {
             vram_total: self.description.vram_total,
             comfyui_version: self.description.comfyui_version.clone(),
             object_info: self.description.object_info_hash.clone(),
+            parts: self.description.parts.iter().map(|(part, it)| (*part, it.hash.clone())).collect(),
             leases: self.leases(),
             yielding: self.yielding,
         };
@@ -224,7 +227,7 @@ impl Link {
         // What we were told on the last link, this one says again.
         (self.yielding, self.draining) = (false, false);
         self.outbox.start_again(Instant::now());
-        let Welcome { worker, timings, send_object_info: unknown } = welcome;
+        let Welcome { worker, timings, send_object_info: unknown, send_parts: parts } = welcome;
         self.lease = Duration::from_millis(timings.lease_ms);
         let surroundings = Surroundings {
             comfyui: self.machine.comfyui.clone(),
@@ -238,7 +241,7 @@ impl Link {
             cancel_patience: Duration::from_millis(timings.cancel_patience_ms),
         };
         let renew_every = Duration::from_millis(timings.renew_every_ms);
-        Ok(Opened { sender, receiver, surroundings, renew_every, unknown })
+        Ok(Opened { sender, receiver, surroundings, renew_every, unknown, parts })
     }
 
     /// Opened once: what arrives for a running job must survive a new link.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use queue_broker::transitions::attend::Arrival;
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
-use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
+use queue_broker::transitions::submit::{Body, Needs, Order, Submission, Submitted};
 use queue_broker::{Broker, BrokerError};
 use queue_protocol::link::{HeldLease, JobResult};
 use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, Mode, WorkerName};
@@ -128,7 +128,8 @@ impl Room {
             body_hash: &format!("{n:064x}").parse().unwrap(),
             body: Body::Inline(body),
             client: Some(&"0123456789abcdef0123456789abcdef".parse().unwrap()),
-            front: false,
+            order: Order::Last,
+            sealed: None,
             workflow: Some("3f2a7c1e-6a55-4c5e-9f56-0e6c56b1f001"),
             inputs: &[],
         };

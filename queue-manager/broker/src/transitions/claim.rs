@@ -52,6 +52,8 @@ pub struct Lent {
     pub client: Option<ClientId>,
     /// Since it was submitted.
     pub waited: Duration,
+    /// Keys of paid nodes, as they were sealed.
+    pub sealed: Option<Vec<u8>>,
 }
 
 impl Broker {
@@ -93,6 +95,7 @@ impl Broker {
             inputs,
             client: reply.text(7)?.parse().ok(),
             waited: Duration::from_millis(reply.parse(8)?),
+            sealed: Some(reply.bytes(9)?.to_vec()).filter(|sealed| !sealed.is_empty()),
         })))
     }
 }

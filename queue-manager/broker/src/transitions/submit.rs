@@ -25,12 +25,36 @@ pub struct Submission<'a> {
     pub body: Body<'a>,
     /// The tab that is to be told.
     pub client: Option<&'a ClientId>,
-    /// Before the owner's other waiting jobs.
-    pub front: bool,
+    /// Where among the owner's own waiting jobs.
+    pub order: Order,
     /// The workflow's own id; left out when longer than 64 bytes.
     pub workflow: Option<&'a str>,
     /// Uploaded files the graph names.
     pub inputs: &'a [BoundInput],
+    /// Keys of paid nodes, sealed; deleted at the job's end.
+    pub sealed: Option<&'a [u8]>,
+}
+
+/// Where a new job stands among its owner's waiting jobs in its lane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Order {
+    /// Behind them.
+    Last,
+    /// Before them.
+    Front,
+    /// By ComfyUI's number: a job has its arrival number unless it was submitted with another, one at the front the
+    /// negative of it, and the smallest is first.
+    Number(f64),
+}
+
+impl Order {
+    fn word(self) -> String {
+        match self {
+            Self::Last => String::new(),
+            Self::Front => "front".to_owned(),
+            Self::Number(number) => format!("{number:e}"),
+        }
+    }
 }
 
 /// A set of nodes and models with its short id.
@@ -126,9 +150,10 @@ impl Broker {
             .arg(packed)
             .arg(size)
             .arg(submission.client.map(ClientId::as_str).unwrap_or_default())
-            .arg(if submission.front { "1" } else { "" })
+            .arg(submission.order.word())
             .arg(workflow)
             .arg(inputs)
+            .arg(submission.sealed.unwrap_or_default())
             .arg(&USUAL_CAPS)
             .run()
             .await?;

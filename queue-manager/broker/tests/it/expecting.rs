@@ -1,6 +1,6 @@
 //! When a job will start: a range that holds, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use queue_broker::Broker;
@@ -21,8 +21,14 @@ async fn before_three_jobs_have_ended_nothing_is_promised() {
         here(&broker, &worker, &[1]).await;
         submit(&broker, &ada).await;
         let second = submit(&broker, &ben).await;
-        let prospect = broker.prospects(&[second]).await.unwrap()[0].unwrap();
-        assert_eq!((prospect.position, prospect.starts_in.is_some()), (2, ended >= 3), "after {ended}");
+        let prospect = broker.outlook(&[second]).await.unwrap().jobs[0];
+        let place = prospect.place.unwrap();
+        assert_eq!((place.position, place.people_ahead), (2, 1));
+        assert_eq!(
+            (place.starts_in.is_some(), prospect.usual.is_some()),
+            (ended >= 3, ended >= 3),
+            "after {ended}"
+        );
         broker.cancel(second, None, AT_ONCE).await.unwrap();
         let Claimed::Lent(lent) = claim_as(&broker, &worker, &[1], Forgotten::No).await else {
             panic!("a job")
@@ -53,7 +59,7 @@ impl Room {
         let job = Submit { needs: class, ..Submit::of(&who) };
         job.to(&self.now()).await;
         if let Some((soonest, latest)) =
-            self.now().prospects(&[job.id]).await.unwrap()[0].and_then(|prospect| prospect.starts_in)
+            self.now().outlook(&[job.id]).await.unwrap().jobs[0].place.and_then(|place| place.starts_in)
         {
             self.promised.insert(job.id, (self.clock + soonest, self.clock + latest));
         }
@@ -116,4 +122,24 @@ async fn at_least_eight_of_ten_jobs_start_within_the_range_that_was_shown() {
         println!("{mode:?}: {} of {all} started within their range", room.kept);
         assert!(all > 100 && room.kept * 10 >= all * 8, "{mode:?}: {} of {all}", room.kept);
     }
+}
+
+#[tokio::test]
+async fn who_asks_at_the_same_time_is_answered_by_one_reading_and_never_by_an_old_one() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let mut ids = Vec::new();
+    for place in 1..=20 {
+        ids.push(submit(&broker, &ada).await);
+        // Each sees its own submit, however lately somebody else asked.
+        assert_eq!(broker.positions(&ids[place - 1..]).await.unwrap(), [Some(place as u64)]);
+    }
+    let all = futures_util::future::join_all((0..200).map(|_| broker.outlook(&ids))).await;
+    let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    for outlook in &all {
+        let positions = outlook.jobs.iter().map(|job| job.place.unwrap().position);
+        assert!(positions.eq(1..=20));
+    }
+    let moments: BTreeSet<_> = all.iter().map(|outlook| outlook.at).collect();
+    assert!(moments.len() <= 3, "{} readings for 200 who asked at once", moments.len());
 }

@@ -1,6 +1,7 @@
 //! Submit: what is stored, what is refused.
 
 use queue_broker::transitions::submit::{Full, Submitted};
+use queue_protocol::link::HeldLease;
 use queue_protocol::{JobState, Lane, limits};
 
 use crate::redis_server::fresh_workshop;
@@ -68,6 +69,39 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
     assert_eq!(positions, [Some(1), Some(2), Some(3)]);
     assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, urgent.id);
     assert_eq!(lent(&broker, &gpu("gpu-2")).await.job, bens);
+}
+
+#[tokio::test]
+async fn sealed_keys_go_to_each_worker_that_runs_the_job() {
+    let broker = fresh_workshop().await;
+    submit(&broker, &person("ada")).await;
+    let lent_once = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(lent_once.sealed.as_deref(), Some(b"sealed".as_slice()));
+    let lease = HeldLease { job: lent_once.job, token: lent_once.token };
+    broker.release(&gpu("gpu-1"), lease).await.unwrap();
+    assert_eq!(lent(&broker, &gpu("gpu-1")).await.sealed, lent_once.sealed);
+}
+
+#[tokio::test]
+async fn a_number_orders_ones_own_line_as_comfyui_orders_by_it() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    let first = submit(&broker, &ada).await;
+    let bens = submit(&broker, &ben).await;
+    let second = submit(&broker, &ada).await;
+    let with = |number| Submit { number: Some(number), ..Submit::of(&ada) };
+    let (between, before_all, last, front) =
+        (with(1.5), with(-100.0), with(7e300), Submit { front: true, ..Submit::of(&ada) });
+    for job in [&between, &before_all, &last, &front] {
+        job.to(&broker).await;
+    }
+    let third = submit(&broker, &ada).await;
+    let expected = [before_all.id, front.id, first, between.id, second, third, last.id];
+    let mut line = expected.to_vec();
+    let positions = broker.positions(&line).await.unwrap();
+    line.sort_by_key(|id| positions[expected.iter().position(|known| known == id).unwrap()]);
+    assert_eq!(line, expected);
+    assert_eq!(broker.positions(&[bens]).await.unwrap(), [Some(2)], "nobody else's turn is moved");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue_broker::Broker;
 use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
-use queue_broker::transitions::submit::{Body, Needs, Submission, Submitted};
+use queue_broker::transitions::submit::{Body, Needs, Order, Submission, Submitted};
 use queue_protocol::link::{HeldLease, JobResult};
 use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, NeedsId, WorkerName};
 
@@ -31,12 +31,21 @@ pub struct Submit<'a> {
     pub lane: Lane,
     pub needs: u8,
     pub front: bool,
+    pub number: Option<f64>,
     pub body: &'a [u8],
 }
 
 impl<'a> Submit<'a> {
     pub fn of(who: &'a AccountName) -> Self {
-        Self { who, id: JobId::random(), lane: Lane::Normal, needs: 1, front: false, body: b"{}" }
+        Self {
+            who,
+            id: JobId::random(),
+            lane: Lane::Normal,
+            needs: 1,
+            front: false,
+            number: None,
+            body: b"{}",
+        }
     }
 
     pub async fn to(&self, broker: &Broker) -> Submitted {
@@ -50,7 +59,12 @@ impl<'a> Submit<'a> {
                 body_hash: &hash.parse().unwrap(),
                 body: Body::Inline(self.body),
                 client: None,
-                front: self.front,
+                sealed: Some(b"sealed"),
+                order: match self.number {
+                    Some(number) => Order::Number(number),
+                    None if self.front => Order::Front,
+                    None => Order::Last,
+                },
                 workflow: None,
                 inputs: &[],
             })

@@ -23,12 +23,21 @@ pub struct Job {
     pub lane: Lane,
     /// 1 for the job that starts next; only while pending.
     pub position: Option<u64>,
+    /// How many other people get a turn before; only while pending.
+    #[serde(default)]
+    pub people_ahead: Option<u64>,
     /// When it will probably start; only while pending, and not before a few jobs have told how long such jobs take.
     pub starts_in: Option<StartsIn>,
+    /// How long such jobs usually run, in ms; not before a few have told, and not once it ended.
+    #[serde(default)]
+    pub usual_ms: Option<u64>,
     /// How many times it was claimed.
     pub attempts: u32,
     /// The worker that holds it or held it last.
     pub worker: Option<WorkerName>,
+    /// Models and node classes it needs and no connected worker has; only on hold.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// The job that this one repeats.
     pub retry_of: Option<JobId>,
     /// When a delayed cancel takes effect.

@@ -1,5 +1,6 @@
 //! Shapes of the JSON API under `/api/v1` and of the health views.
 
+pub mod browser_files;
 pub mod jobs;
 pub mod journal;
 pub mod people;
@@ -7,8 +8,11 @@ pub mod queue;
 pub mod report;
 pub mod room;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use browser_files::{BrowserFile, BrowserFileSet, BrowserFileSets};
 pub use jobs::{
     Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, StartsIn, Submitted,
 };
@@ -39,4 +43,8 @@ pub struct Problem {
     pub detail: String,
     /// A stable word for a program.
     pub code: String,
+    /// Of a workflow that was refused: node id → what is wrong with it, as ComfyUI says it (`errors`,
+    /// `dependent_outputs`, `class_type`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_errors: BTreeMap<String, serde_json::Value>,
 }

@@ -16,9 +16,10 @@ impl Failure {
         Self { kind: "RuntimeError", message: message.into() }
     }
 
-    /// What a node told to fail raises.
-    pub(crate) fn told_to() -> Self {
-        Self::runtime("simulated failure: this node was told to fail")
+    /// What a node told to fail raises. As a careless paid node might, it tells the keys it was given.
+    pub(crate) fn told_to(keys: &[String]) -> Self {
+        let given = if keys.is_empty() { String::new() } else { format!(" with {}", keys.join(" ")) };
+        Self::runtime(format!("simulated failure: this node was told to fail{given}"))
     }
 
     /// What `PyTorch` raises when the device's memory is full, with the advice that `ComfyUI` adds.

@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
         let Some(what) = what else { return Ok(()) };
         info!(misbehaviour = ?what, "told to misbehave");
         match what {
-            Misbehaviour::Fail => Err(Halt::Raised(Failure::told_to())),
+            Misbehaviour::Fail => Err(Halt::Raised(Failure::told_to(&self.prompt.keys))),
             Misbehaviour::OutOfMemory => Err(Halt::Raised(Failure::out_of_memory())),
             Misbehaviour::Hang => self.pause(Duration::MAX).await,
             Misbehaviour::DropSocket => {

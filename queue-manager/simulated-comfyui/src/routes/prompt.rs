@@ -55,6 +55,7 @@ pub(crate) async fn submit(
         id: id.clone(),
         graph: accepted.graph,
         extra_data: extra_data(&body, &headers),
+        keys: keys(&body),
         outputs: accepted.outputs,
     });
     reply::json(&json!({"prompt_id": id, "number": number, "node_errors": accepted.node_errors}))
@@ -99,6 +100,11 @@ fn extra_data(body: &Value, headers: &HeaderMap) -> Map<String, Value> {
     }
     extra.insert("create_time".to_owned(), now_ms().into());
     extra
+}
+
+fn keys(body: &Value) -> Vec<String> {
+    let key = |name: &&str| Some(format!("{name}={}", body["extra_data"][*name].as_str()?));
+    SENSITIVE.iter().filter_map(key).collect()
 }
 
 fn refuse(refused: &Refused) -> Response {

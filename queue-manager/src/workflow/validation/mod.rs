@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::graph::Graph;
 use crate::capabilities::ObjectInfo;
 use links::Links;
+pub(crate) use node::is_comfyuis_own;
 pub(crate) use reason::{no_such_model, no_such_upload};
 
 /// Nodes that are told one by one. The rest of a graph that is wrong all over counts, but is not listed.

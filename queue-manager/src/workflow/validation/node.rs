@@ -45,12 +45,17 @@ pub(super) fn reasons(graph: &Graph<'_>, node: &Node<'_>, info: &ObjectInfo) -> 
     declared(about).filter_map(reason).collect()
 }
 
+/// Whether a class comes with ComfyUI itself.
+pub(crate) fn is_comfyuis_own(about: &Value) -> bool {
+    about["python_module"]
+        .as_str()
+        .is_some_and(|module| module == "nodes" || module.starts_with("comfy_extras."))
+}
+
 /// Whether ComfyUI itself compares this class's values with its description. Other people's classes may bring checks
 /// of their own, which no description tells.
 fn is_checked_by_comfyui(info: &ObjectInfo, class: &str) -> bool {
-    let module = info.classes.get(class).and_then(|about| about["python_module"].as_str());
-    let own = module.is_some_and(|module| module == "nodes" || module.starts_with("comfy_extras."));
-    own && !OWN_CHECKS.contains(&class)
+    info.classes.get(class).is_some_and(is_comfyuis_own) && !OWN_CHECKS.contains(&class)
 }
 
 fn link(

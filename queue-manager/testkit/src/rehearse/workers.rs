@@ -137,6 +137,7 @@ async fn work(
         vram_total: 0,
         comfyui_version: "rehearsal-simulated".to_owned(),
         object_info: object_info.clone(),
+        parts: std::collections::BTreeMap::new(),
         leases: Vec::new(),
         yielding: false,
     };

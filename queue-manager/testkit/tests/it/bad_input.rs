@@ -73,6 +73,26 @@ async fn each_wrong_workflow_has_its_own_answer_at_both_doors() {
 }
 
 #[tokio::test]
+async fn both_doors_say_what_is_wrong_with_which_node() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let mut graph = graphs::white_picture();
+    graph["1"]["inputs"]["width"] = json!(0);
+    for door in DOORS {
+        let answer = send(&workshop, door, wrapped(door, &graph.to_string())).await;
+        assert_eq!(answer.status(), 400, "{door}");
+        let body: Value = answer.json().await.unwrap();
+        let about = &body["node_errors"]["1"];
+        assert_eq!(about["errors"][0]["type"], "value_smaller_than_min", "{door}: {body}");
+        assert_eq!(
+            (&about["class_type"], &about["dependent_outputs"]),
+            (&json!("EmptyImage"), &json!(["3"]))
+        );
+    }
+    let none: Value = send(&workshop, DOORS[0], "[]").await.json().await.unwrap();
+    assert!(none.get("node_errors").is_none(), "{none}");
+}
+
+#[tokio::test]
 async fn what_nobody_knows_is_refused_by_the_api_and_passed_on_by_a_seat() {
     let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
     let graph = graphs::white_picture();

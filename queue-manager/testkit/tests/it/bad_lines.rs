@@ -40,6 +40,26 @@ async fn a_slow_uplink_loses_previews_and_progress_but_no_lease_and_no_message()
 }
 
 #[tokio::test]
+async fn a_picture_that_takes_longer_to_store_than_comfyui_is_asked_costs_no_message() {
+    let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(30_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    relay.set(Line { up: Some(2 * 1024), ..Line::default() });
+    for seed in 0..4 {
+        let body = json!({"prompt": graphs::sampled_picture(seed, 1), "client_id": tab.sid});
+        let answer = ada.post("/user001/prompt", &body).await.unwrap();
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        let id = answer["prompt_id"].as_str().unwrap();
+        tab.hear_the_end(id).await.unwrap();
+        let job = ada.wait_for(id, "completed").await.unwrap();
+        let bytes = ada.picture(&job, 0).await.unwrap().len();
+        assert!(bytes > 3 * 2 * 1024, "{bytes} bytes take longer than from one question to the next");
+        let story = tab.story(id);
+        assert_eq!(story[story.len() - 3..], ["executed", "execution_success", "executing"]);
+    }
+}
+
+#[tokio::test]
 async fn a_line_that_is_silent_for_less_than_a_lease_costs_nothing() {
     let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(6_000)).await;
     let ada = workshop.person("user001").unwrap();

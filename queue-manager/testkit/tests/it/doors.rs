@@ -239,14 +239,82 @@ async fn a_graph_cannot_name_files_that_lie_on_the_worker() {
         "atelier/gpu-1/white_00001_.png [output]",
         "atelier/gpu-1/white_00001_.png [temp]",
         "atelier/gpu-1/user002/x.png",
+        "./atelier/gpu-1/white_00001_.png_[output]",
         "nobodys.png",
     ] {
-        let body = json!({"prompt": graphs::inverted_upload(name)});
-        let answer = ada.post("/user001/prompt", &body).await.unwrap();
-        assert_eq!(answer.status(), 400, "{name}");
-        let answer: serde_json::Value = answer.json().await.unwrap();
-        assert_eq!(answer["node_errors"]["1"]["errors"][0]["type"], "custom_validation_failed");
+        // ComfyUI takes a value out of this wrapping before it runs a node.
+        for value in [json!(name), json!({"__value__": name})] {
+            let mut graph = graphs::inverted_upload(name);
+            graph["1"]["inputs"]["image"] = value.clone();
+            let answer = ada.post("/user001/prompt", &json!({"prompt": graph})).await.unwrap();
+            assert_eq!(answer.status(), 400, "{value}");
+            let answer: serde_json::Value = answer.json().await.unwrap();
+            assert_eq!(answer["node_errors"]["1"]["errors"][0]["type"], "custom_validation_failed");
+        }
     }
+    let mut computed = graphs::inverted_upload("x.png");
+    computed["9"] = json!({"class_type": "PrimitiveString", "inputs": {"value": "white_00001_.png"}});
+    computed["1"]["inputs"]["image"] = json!(["9", 0]);
+    assert_eq!(ada.post("/user001/prompt", &json!({"prompt": computed})).await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn on_the_worker_nobody_can_guess_the_name_of_anybodys_picture() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ben = workshop.person("user002").unwrap();
+    let mut graph = graphs::white_picture();
+    graph["9"] = json!({"class_type": "PrimitiveString", "inputs": {"value": "computed"}});
+    for prefix in [json!("films/white"), json!({"__value__": "white"}), json!(["9", 0])] {
+        let save = graph.as_object_mut().unwrap().values_mut().find(|node| node["class_type"] == "SaveImage");
+        save.unwrap()["inputs"]["filename_prefix"] = prefix.clone();
+        let id = ben.submit(&graph).await.unwrap();
+        let job = ben.wait_for(&id, "completed").await.unwrap();
+        let history = workshop.ask_comfyui(1, &format!("/history/{id}")).await.unwrap();
+        let outputs = history[&id]["outputs"].as_object().unwrap().values().next().unwrap();
+        let folder = outputs["images"][0]["subfolder"].as_str().unwrap();
+        assert!(folder.contains(&id), "{prefix}: {folder}");
+        assert!(!job["outputs"][0]["url"].as_str().unwrap().contains("gpu-1"), "that is nobody's business");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_run_here_is_refused_by_name() {
+    let workshop =
+        WorkshopBuilder::new().setting("ATELIER_REFUSED_NODES", "EmptyImage").start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let answer = ada.post("/user001/prompt", &json!({"prompt": graphs::white_picture()})).await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer["error"]["type"], "node_not_allowed");
+    assert_eq!(answer["error"]["extra_info"]["class_type"], "EmptyImage");
+    let problem = ada.post("/api/v1/jobs", &json!({"workflow": graphs::white_picture()})).await.unwrap();
+    assert_eq!(problem.json::<serde_json::Value>().await.unwrap()["code"], "node_not_allowed");
+}
+
+#[tokio::test]
+async fn a_request_that_names_a_million_targets_delays_nobody() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut graph = serde_json::Map::new();
+    graph.insert(
+        "0".to_owned(),
+        json!({"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}}),
+    );
+    for id in 1..4_900 {
+        graph.insert(
+            id.to_string(),
+            json!({"class_type": "SaveImage", "inputs": {"images": ["0", 0], "filename_prefix": "x"}}),
+        );
+    }
+    let targets: Vec<_> = (0..400_000).map(|n| (n + 1_000_000).to_string()).collect();
+    let body = json!({"prompt": graph, "partial_execution_targets": targets});
+    let health = async || reqwest::get(format!("{}/readyz", workshop.front)).await.unwrap().status();
+    let both =
+        futures_util::future::join(ada.post("/user001/prompt", &body), ada.post("/user001/prompt", &body));
+    let (both, health) = futures_util::future::join(both, health()).await;
+    assert_eq!(both.0.unwrap().status(), 400, "none of them is an output node");
+    assert_eq!(both.1.unwrap().status(), 400);
+    assert!(health.is_success());
 }
 
 #[tokio::test]

@@ -43,12 +43,57 @@ async fn a_node_that_raises_and_a_full_gpu_fail_the_job_and_not_the_worker() {
         let job = ada.wait_for(&id, "failed").await.unwrap();
         assert_eq!((&job["error"]["node_id"], &job["error"]["exception_type"]), (&json!("2"), &json!(kind)));
         assert_eq!(job["attempts"], 1);
+        assert_eq!(tab.story(&id).iter().filter(|kind| **kind == "execution_error").count(), 1);
+        let told = tab.heard.iter().rfind(|message| message["type"] == "execution_error").unwrap();
+        assert_eq!((&told["data"]["node_id"], &told["data"]["exception_type"]), (&json!("2"), &json!(kind)));
         let shown = ada.json(&format!("/user001/api/jobs/{id}")).await.unwrap();
         assert_eq!(shown["status"], "failed");
         assert_eq!(shown["execution_error"]["node_type"], "ImageInvert");
     }
     let id = run(&ada, &mut tab, &graphs::white_picture()).await.unwrap();
     ada.wait_for(&id, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_runs_again_says_so_and_shows_an_error_only_at_its_real_end() {
+    let workshop = WorkshopBuilder::new().setting("ATELIER_ATTEMPTS_RUN", "2").start().await.unwrap();
+    workshop.redis(&["hset", "{workshop}:settings", "backoff_ms", "50"]).await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let graph = graphs::misbehaving(graphs::white_picture(), "2", "fail");
+    let id = run(&ada, &mut tab, &graph).await.unwrap();
+    assert_eq!(ada.wait_for(&id, "failed").await.unwrap()["attempts"], 2);
+    let kinds: Vec<_> = tab.heard.iter().filter_map(|message| message["type"].as_str()).collect();
+    let at = |kind: &str| kinds.iter().position(|known| *known == kind).unwrap();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "execution_error").count(), 1, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == "execution_start").count(), 2, "{kinds:?}");
+    assert!(at("notification") < at("execution_error"));
+    let told = &tab.heard[at("notification")]["data"];
+    assert_eq!(told["id"], id.as_str());
+    assert!(told["value"].as_str().unwrap().starts_with("Waiting for a machine"), "{told}");
+    // The same to a tab that was away.
+    let again = ada.json(&format!("/user001/api/jobs/{id}")).await.unwrap();
+    assert_eq!(
+        again["execution_error"]["current_inputs"],
+        tab.heard[at("execution_error")]["data"]["current_inputs"]
+    );
+}
+
+#[tokio::test]
+async fn a_tab_that_was_away_when_its_job_failed_is_shown_the_error() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let sid = ada.tab(None).await.unwrap().sid;
+    let graph = graphs::misbehaving(graphs::white_picture(), "2", "fail");
+    let body = json!({"prompt": graph, "client_id": sid});
+    let answer: Value = ada.post("/user001/api/prompt", &body).await.unwrap().json().await.unwrap();
+    let id = answer["prompt_id"].as_str().unwrap();
+    ada.wait_for(id, "failed").await.unwrap();
+    let mut tab = ada.tab(Some(&sid)).await.unwrap();
+    tab.hear_the_end(id).await.unwrap();
+    let story = tab.story(id);
+    assert_eq!(story[story.len() - 2..], ["execution_error", "executing"], "{story:?}");
+    assert_eq!(story[0], "execution_start");
 }
 
 #[tokio::test]

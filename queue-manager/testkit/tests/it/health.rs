@@ -95,6 +95,7 @@ async fn a_stopped_queue_manager_tells_every_socket_and_takes_its_redis_with_it_
         vram_total: 0,
         comfyui_version: "0".to_owned(),
         object_info: "0".repeat(64).parse().unwrap(),
+        parts: std::collections::BTreeMap::new(),
         leases: Vec::new(),
         yielding: false,
     });

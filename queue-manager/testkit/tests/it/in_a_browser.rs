@@ -63,7 +63,8 @@ async fn an_error_is_shown_in_the_tab_and_a_cancel_stops_the_job() {
     let mut refused = graphs::white_picture();
     refused["1"]["inputs"]["width"] = json!(0);
     browser.run(&refused, "user001").await.unwrap();
-    let said = "return document.body.innerText.includes('smaller than min') || null;";
+    // ComfyUI's words; newer frontends say it in their own.
+    let said = "return /smaller than min|below the minimum/.test(document.body.innerText) || null;";
     browser.wait_for("the validation error", said, vec![]).await.unwrap();
     browser.screenshot(&screenshots().join("seat-error.png")).await.unwrap();
     browser.page.refresh().await.unwrap();

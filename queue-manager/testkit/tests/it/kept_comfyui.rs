@@ -100,7 +100,11 @@ async fn a_job_that_kills_its_comfyui_again_and_again_is_parked_and_the_next_one
     let kept = with_kept_comfyui().await;
     let workshop = &kept.0;
     let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
-    let poison = ada.submit(&graphs::misbehaving(graphs::white_picture(), "2", "die")).await.unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let poison = graphs::misbehaving(graphs::white_picture(), "2", "die");
+    let body = serde_json::json!({"prompt": poison, "client_id": tab.sid});
+    let answer: serde_json::Value = ada.post("/user001/prompt", &body).await.unwrap().json().await.unwrap();
+    let poison = answer["prompt_id"].as_str().unwrap().to_owned();
     ada.wait_for(&poison, "running").await.unwrap();
     let next = ben.submit(&graphs::white_picture()).await.unwrap();
     let job = ada.wait_for(&poison, "failed").await.unwrap();
@@ -108,6 +112,12 @@ async fn a_job_that_kills_its_comfyui_again_and_again_is_parked_and_the_next_one
     assert_eq!(ben.wait_for(&next, "completed").await.unwrap()["attempts"], 1);
     let starts = workshop.workers[0].output().matches("started ComfyUI").count();
     assert_eq!(starts, 4, "once, and again after each of its ends");
+    tab.hear_the_end(&poison).await.unwrap();
+    let heard = |kind: &str| tab.heard.iter().filter(|m| m["type"] == kind).collect::<Vec<_>>();
+    assert_eq!(heard("notification").len(), 2, "it was to run again");
+    let errors = heard("execution_error");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["data"]["node_id"], "", "of the service, and of no node");
 }
 
 #[tokio::test]

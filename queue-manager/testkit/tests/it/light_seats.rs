@@ -21,7 +21,6 @@ async fn the_model_library_shows_what_the_workers_loaders_choose_from() {
     let files = ada.json("/user001/api/experiment/models/checkpoints").await.unwrap();
     assert_eq!((&files[0]["name"], &files[0]["pathIndex"]), (&checkpoints[0], &json!(0)));
     assert_eq!(ada.get("/user001/api/experiment/models/nosuch").await.unwrap().status(), 404);
-    assert_eq!(ada.json("/user001/embeddings").await.unwrap(), json!([]));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn a_workflow_file_is_run_by_the_form_and_cancelled_by_another() {
     );
     let id = only_job(&page(&ada).await);
     ada.wait_for(&id, "running").await.unwrap();
-    assert!(page(&ada).await.contains("Running on gpu-1"));
+    assert!(page(&ada).await.contains("On gpu-1."));
     let theirs = ben.request(Method::POST, &format!("/user002/jobs/{id}/cancel")).send().await.unwrap();
     assert_eq!(theirs.status(), 303);
     assert!(page(&ada).await.contains(&format!("jobs/{id}/cancel")), "it is not ben's to cancel");

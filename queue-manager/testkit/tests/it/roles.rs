@@ -71,8 +71,11 @@ impl Doors {
 
     fn send(&self, caller: Caller, method: Method, path: &str) -> RequestBuilder {
         let path = path.replace("{id}", &self.job).replace("{worker}", "gpu-9");
-        let path =
-            path.replace("{token}", "000000000000").replace("{name}", "user002").replace("{cause}", "0");
+        let path = path
+            .replace("{token}", "000000000000")
+            .replace("{name}", "user002")
+            .replace("{cause}", "0")
+            .replace("{hash}", &"0".repeat(64));
         let request = self.client.request(method, format!("{}/api/v1{path}", self.workshop.direct));
         match self.secrets.iter().find(|(of, _)| *of == caller) {
             Some((_, secret)) => request.bearer_auth(secret),

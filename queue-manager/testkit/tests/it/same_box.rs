@@ -39,6 +39,8 @@ async fn of_two_processes_with_one_token_the_newer_works_and_the_older_waits_for
     let ada = workshop.person("user001").unwrap();
     let running = ada.submit(&graphs::sampled_picture(1, 300)).await.unwrap();
     ada.wait_for(&running, "running").await.unwrap();
+    // What is lent but not posted yet is nothing to adopt.
+    workshop.wait_for_comfyui_to_run(1).await.unwrap();
     // Beside the same ComfyUI, as after a restart by somebody who forgot the old one.
     let mut newer = workshop.start_worker_as(1, 1, "newer").unwrap();
     waiting::until("the older to be told", LIMIT, async || {

@@ -132,6 +132,41 @@ async fn one_command_starts_a_workshop_and_another_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn with_a_certificate_the_same_command_serves_https() {
+    let copy = Copy::make().await;
+    let tls = copy.folder.path().join("data/tls");
+    let folder = tls.to_str().unwrap();
+    let made = copy.script("make-certificate.sh", &[folder, "localhost", "127.0.0.1"]).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let again = copy.script("make-certificate.sh", &[folder, "localhost"]).await;
+    assert_eq!(again.status.code(), Some(2), "devices trust the first one's root");
+    let (certificate, key) = (tls.join("tls.crt"), tls.join("tls.key"));
+    let environment = [
+        ("ATELIER_TLS_CERTIFICATE", certificate.to_str().unwrap()),
+        ("ATELIER_TLS_KEY", key.to_str().unwrap()),
+        ("ATELIER_SERVER_NAME", "localhost 127.0.0.1"),
+    ];
+    let started = copy.script_with("start.sh", &["--participants", "1"], &environment).await;
+    let said = String::from_utf8_lossy(&started.stdout).into_owned();
+    assert!(started.status.success(), "{said}{}", String::from_utf8_lossy(&started.stderr));
+    let ask = async |url: String| {
+        let mut curl = Command::new("curl");
+        let output =
+            curl.args(["-sSi", "--cacert"]).arg(tls.join("root.crt")).arg(url).output().await.unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    for name in ["localhost", "127.0.0.1"] {
+        let (trusted, page) = ask(format!("https://{name}:{}/sign-in", copy.ports[0])).await;
+        assert!(trusted && page.starts_with("HTTP/2 200"), "{name}: {page}");
+        let (trusted, dashboard) = ask(format!("https://{name}:{}/sign-in", copy.ports[1])).await;
+        assert!(trusted && dashboard.contains("Dashboard"), "{name}: {dashboard}");
+    }
+    assert!(copy.script("status.sh", &[]).await.status.success());
+    assert!(copy.script("stop.sh", &[]).await.status.success());
+    assert_eq!(copy.processes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn nonsense_on_the_command_line_starts_nothing_and_says_what_to_do() {
     let copy = Copy::make().await;
     for arguments in [["--participants", "many"].as_slice(), &["--participants", "0"], &["--nonsense"]] {

@@ -98,7 +98,7 @@ fn every_script_says_its_keys_and_arguments_and_is_called_and_tested() {
         let verb = match name.as_str() {
             "open" => "fresh_workshop".to_owned(),
             "frame" => ".publish(".to_owned(),
-            "position" => ".positions(".to_owned(),
+            "room" => ".positions(".to_owned(),
             "record" => ".record_deed(".to_owned(),
             "move" => ".move_to(".to_owned(),
             "drain" => ".order_worker(".to_owned(),

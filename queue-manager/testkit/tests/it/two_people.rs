@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::{WorkshopBuilder, graphs};
 
-use crate::png_text::{embedded, size};
+use crate::png_text::{embedded, size, solid};
 
 #[tokio::test]
 async fn the_same_graph_gives_each_their_own_picture_and_workflow() {
@@ -75,12 +75,12 @@ async fn an_upload_reaches_the_worker_as_it_was_at_submit() {
         let request = ada.request(reqwest::Method::POST, "/user001/api/upload/image").multipart(form);
         request.send().await.unwrap().json::<serde_json::Value>().await.unwrap()
     };
-    let named = upload(solid_png(8, 6)).await;
+    let named = upload(solid(8, 6)).await;
     assert_eq!(named, json!({"name": "photo.png", "subfolder": "", "type": "input"}));
     // A long job in front, so that the name points elsewhere before the job runs.
     let long = ada.submit(&graphs::sampled_picture(1, 40)).await.unwrap();
     let id = ada.submit(&graphs::inverted_upload("photo.png")).await.unwrap();
-    upload(solid_png(20, 20)).await;
+    upload(solid(20, 20)).await;
     ada.wait_for(&long, "completed").await.unwrap();
     let job = ada.wait_for(&id, "completed").await.unwrap();
     assert_eq!(size(&ada.picture(&job, 0).await.unwrap()), (8, 6));
@@ -89,14 +89,4 @@ async fn an_upload_reaches_the_worker_as_it_was_at_submit() {
     let ben = workshop.person("user002").unwrap();
     let info = ben.json("/user002/api/object_info/LoadImage").await.unwrap();
     assert_eq!(info["LoadImage"]["input"]["required"]["image"][0], json!([]));
-}
-
-fn solid_png(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(&vec![200; (width * height * 3) as usize]).unwrap();
-    drop(writer);
-    bytes
 }

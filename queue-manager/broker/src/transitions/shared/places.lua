@@ -175,7 +175,7 @@ local function end_lease(id, job)
   redis.call('HDEL', key('worker', job.worker), 'job')
 end
 
--- The only way into an end state. Files and body stay; the lease, the place in line and the worker's hold go.
+-- The only way into an end state. Files and body stay; the lease, the place in line, the worker's hold and keys go.
 local function settle(id, job, state, reason, result)
   local from = job.state
   if from == 'running' then
@@ -201,6 +201,7 @@ local function settle(id, job, state, reason, result)
   redis.call('HDEL', key('avoid'), id)
   redis.call('HSET', key('job', id), 'state', state, 'reason', reason, 'ended_at', whole(now))
   redis.call('SET', key('result', id), result)
+  redis.call('DEL', key('sealed', id))
   redis.call('ZADD', key('ended'), now, id)
   count(from, state, job)
   redis.call('HINCRBY', key('tally', job.participant), state, 1)
