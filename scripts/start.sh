@@ -89,6 +89,7 @@ export ATELIER_PORT=$port ATELIER_ADMIN_PORT=$admin_port
 read -r name _ <<<"${ATELIER_SERVER_NAME:-localhost}"
 host=$scheme://$name:$port
 admin_host=$scheme://${ATELIER_ADMIN_NAME:-$name}:$admin_port
+export ATELIER_SEATS_URL=${ATELIER_SEATS_URL:-$host}
 # Only we must reach it at its name already; what its certificate is worth to browsers is checked when nginx starts.
 ask() { curl -fsSk --connect-to "::${ATELIER_LISTEN:-127.0.0.1}:$port" "$@"; }
 # What a first visit opens runs on every worker; ComfyUI's own default names models that few have.

@@ -15,6 +15,7 @@ have_cargo
 have_packages redis-server=redis-server nginx=nginx-light chromium=chromium chromedriver=chromium-driver \
     curl=curl jq=jq git=git c++=build-essential setsid=util-linux openssl=openssl
 scripts/fetch-frontend.sh
+scripts/fetch-axe.sh
 
 # End-to-end tests start our programs, so all of them are built first.
 cargo build --locked --workspace --bins

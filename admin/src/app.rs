@@ -1,5 +1,7 @@
 //! The dashboard put together: its routes, its headers, how it stops.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{FromRef, Request};
@@ -12,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::rooms::Rooms;
 use crate::session::Cookies;
-use crate::{assets, feed, overview, sign_in};
+use crate::{actions, assets, live, look, overview, pages, sign_in};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -22,6 +25,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[derive(Clone, FromRef)]
 pub(crate) struct App {
     pub(crate) api: Api,
+    pub(crate) rooms: Rooms,
+    pub(crate) seats: Seats,
     pub(crate) cookies: Cookies,
     pub(crate) notice: Notice,
     pub(crate) shutdown: CancellationToken,
@@ -31,6 +36,13 @@ pub(crate) struct App {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notice(pub(crate) &'static str);
 
+/// Where participants find their seats, for cards.
+#[derive(Debug, Clone)]
+pub(crate) struct Seats {
+    pub(crate) url: Option<Arc<str>>,
+    pub(crate) https: bool,
+}
+
 /// Serves until `shutdown`.
 ///
 /// # Errors
@@ -39,8 +51,11 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let insecure = config.insecure_http && !config.https;
     let sentence =
         if insecure { "This page is not encrypted: anyone on this network can read it." } else { "" };
+    let api = Api::new(&config.api)?;
     let app = App {
-        api: Api::new(&config.api)?,
+        rooms: Rooms::new(api.clone()),
+        api,
+        seats: Seats { url: config.seats_url.as_deref().map(Arc::from), https: config.https },
         cookies: Cookies { https: config.https },
         notice: Notice(sentence),
         shutdown: shutdown.clone(),
@@ -55,7 +70,25 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/", get(overview::page))
-        .route("/feed", get(feed::socket))
+        .route("/live", get(live::socket))
+        .route("/find", get(overview::find))
+        .route("/look", post(look::change))
+        .route("/do/{what}", post(actions::submit_for_room))
+        .route("/{group}/{target}/{verb}", post(actions::submit))
+        .route("/person/{name}", get(pages::person::page))
+        .route("/people", get(pages::people::page).post(pages::people::add))
+        .route("/people/{name}/password", post(pages::people::password))
+        .route("/cards", post(pages::cards::print))
+        .route("/job/{id}", get(pages::job::page))
+        .route("/job/{id}/open", post(pages::job::open))
+        .route("/workers", get(pages::workers::page))
+        .route("/history", get(pages::history::page))
+        .route("/export/{name}", get(pages::history::file))
+        .route("/audit", get(pages::audit::page))
+        .route("/report", get(pages::report::page))
+        .route("/report.csv", get(pages::report::file))
+        .route("/setup", get(pages::checklist::page))
+        .fallback(pages::nothing)
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/healthz", get(async || "ok\n"))
@@ -68,7 +101,7 @@ async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

@@ -20,6 +20,11 @@ pub struct Config {
     #[arg(long, env = "ATELIER_API", value_name = "URL", default_value = "http://127.0.0.1:3000")]
     pub api: String,
 
+    /// Where participants find their seats, as it stands on their cards; the host of the dashboard on port 8080 when not
+    /// set.
+    #[arg(long, env = "ATELIER_SEATS_URL", value_name = "URL")]
+    pub seats_url: Option<String>,
+
     /// Browsers come by https, ended in front of us: the cookie becomes `Secure` and is called `__Host-…`.
     #[arg(long, env = "ATELIER_HTTPS", value_parser = BoolishValueParser::new())]
     pub https: bool,

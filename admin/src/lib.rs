@@ -4,12 +4,17 @@ pub mod app;
 pub mod config;
 pub mod logging;
 
+mod actions;
 mod assets;
-mod feed;
+mod live;
+mod look;
 mod overview;
+mod pages;
+mod rooms;
 mod session;
 mod sign_in;
 mod wording;
+mod zones;
 
 pub use app::serve;
 pub use config::Config;

@@ -1,94 +1,126 @@
-//! The first page: the room's totals, live.
+//! The first page: the whole room on one screen, complete as it comes, then kept up to date.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_client::ClientError;
-use queue_client::api::Api;
-use queue_protocol::api::QueueStatus;
-use queue_protocol::feed::{FeedMessage, Snapshot};
+use queue_protocol::AccountName;
+use serde::Deserialize;
+use tokio::time::Instant;
 
-use crate::app::Notice;
-use crate::session::Token;
-use crate::sign_in::render;
-use crate::wording::{headline, mode};
+use crate::pages::{Failed, Layout, Visitor, render};
+use crate::rooms::{Rooms, Seen};
+use crate::wording::money;
+use crate::zones::Frame;
 
-/// What the page says, in words and numbers only.
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
-    notice: &'static str,
-    simulated: bool,
-    headline: String,
-    mode: &'static str,
-    counts: Vec<Count>,
-}
-
-struct Count {
-    name: &'static str,
-    label: &'static str,
-    value: u64,
+    layout: Layout,
+    version: String,
+    n: u64,
+    now: u64,
+    frame: Frame,
+    many: bool,
+    people: Vec<(String, String)>,
+    waiting: u64,
+    price: String,
 }
 
 impl Overview {
-    fn of(status: &QueueStatus, simulated: bool, notice: &'static str) -> Self {
-        let count = |name, label, value| Count { name, label, value };
+    fn of(seen: &Seen, layout: Layout) -> Self {
+        let room = &seen.room;
+        let names = crate::zones::names::Names::of(room, layout.look.hide_names);
+        let people = room.people.iter().map(|person| (person.name.to_string(), names.shown(&person.name)));
         Self {
-            notice,
-            simulated,
-            headline: headline(status),
-            mode: mode(status.mode),
-            counts: vec![
-                count("pending_jobs", "waiting", status.pending_jobs),
-                count("running_jobs", "running", status.running_jobs),
-                count("completed_jobs", "done", status.completed_jobs),
-                count("failed_jobs", "failed", status.failed_jobs),
-                count("active_workers", "GPUs connected", status.active_workers),
-            ],
+            version: seen.version.clone(),
+            n: room.n,
+            now: room.now,
+            frame: seen.frame(layout.look.hide_names).clone(),
+            many: room.people.len() > 24,
+            people: people.collect(),
+            waiting: room.counts.pending_jobs,
+            price: if room.price_per_hour > 0 { money(room.price_per_hour) } else { String::new() },
+            layout,
         }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.frame.texts.get(name)
     }
 }
 
-pub(crate) async fn page(State(api): State<Api>, State(notice): State<Notice>, token: Token) -> Response {
-    let Token(Some(token)) = token else {
-        return Redirect::to("/sign-in").into_response();
+pub(crate) async fn page(
+    State(rooms): State<Rooms>,
+    layout: Layout,
+    Visitor(token): Visitor,
+) -> Result<Response, Failed> {
+    // With the visitor's own token: nobody is shown what somebody else may see.
+    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    Ok(render(&Overview::of(&seen, layout)))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Wanted {
+    q: Option<String>,
+}
+
+/// `GET /find?q=…`: a job by its id, a person by any part of a name, else all jobs.
+pub(crate) async fn find(
+    State(rooms): State<Rooms>,
+    layout: Layout,
+    Visitor(token): Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Failed> {
+    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let wanted = wanted.q.unwrap_or_default().trim().to_lowercase();
+    let jobs = seen.room.waiting.iter().chain(&seen.room.aside);
+    let running = seen.room.workers.iter().filter_map(|worker| worker.running.as_ref());
+    let job = jobs.chain(running).find(|job| wanted.len() >= 4 && job.id.to_string().starts_with(&wanted));
+    if let Some(job) = job {
+        return Ok(Redirect::to(&format!("/job/{}", job.id)).into_response());
+    }
+    if wanted.parse::<queue_protocol::JobId>().is_ok() {
+        return Ok(Redirect::to(&format!("/job/{wanted}")).into_response());
+    }
+    let named = |name: &AccountName, label: &str| {
+        !wanted.is_empty() && (name.as_str().contains(&wanted) || label.to_lowercase().contains(&wanted))
     };
-    match first_snapshot(&api, &token).await {
-        Ok(snapshot) => render(&Overview::of(&snapshot.counts, snapshot.simulated, notice.0)),
-        Err(ClientError::Refused) => Redirect::to("/sign-in").into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "the queue-manager did not answer");
-            Redirect::to("/sign-in?failed=away").into_response()
-        }
+    if let Some(person) = seen.room.people.iter().find(|person| named(&person.name, &person.label)) {
+        return Ok(Redirect::to(&format!("/person/{}", person.name)).into_response());
     }
-}
-
-/// The feed's snapshot needs a valid session, so the page is never shown without one.
-async fn first_snapshot(api: &Api, token: &str) -> Result<Snapshot, ClientError> {
-    match api.feed(token).await?.next().await? {
-        Some(FeedMessage::Snapshot(snapshot)) => Ok(snapshot),
-        _ => Err(ClientError::Unexpected("the feed began without a snapshot".to_owned())),
-    }
+    let detail = format!("Nobody is called {wanted:?}, and no job begins like that.");
+    layout.or(Err(ClientError::Told { status: 404, detail }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::Look;
+    use crate::wording::tests::empty_room;
 
     #[test]
-    fn the_page_says_what_the_queue_says() {
-        let status = QueueStatus {
-            mode: queue_protocol::Mode::RoundRobin,
-            paused: false,
-            pending_jobs: 3,
-            running_jobs: 1,
-            completed_jobs: 0,
-            failed_jobs: 0,
-            total_workers: 1,
-            active_workers: 1,
-            queue_depth: 4,
-        };
-        let html = Overview::of(&status, false, "").render().unwrap();
-        assert!(html.contains("turn by turn") && html.contains("3 jobs waiting, 1 running."));
+    fn a_hostile_name_is_a_text() {
+        let mut room = empty_room();
+        let name = "<img src=x onerror=alert(1)>\u{202e}\"'";
+        room.people.push(queue_protocol::api::PersonInRoom {
+            name: "ada".parse().unwrap(),
+            label: name.to_owned(),
+            seat: Some(1),
+            role: queue_protocol::api::Role::Participant,
+            disabled: false,
+            here: true,
+            waiting: 0,
+            position: None,
+            starts_in: None,
+            running: Vec::new(),
+            latest: None,
+            used: queue_protocol::api::Usage::default(),
+        });
+        let html = Frame::of(&room, false).html("people");
+        assert!(html.contains("&#60;img src=x onerror=alert(1)&#62;") && !html.contains("<img"), "{html}");
+        let hidden = Frame::of(&room, true).html("people");
+        assert!(hidden.contains("Seat 1") && !hidden.contains("onerror"), "{hidden}");
+        assert_eq!(Look::default().theme, "");
     }
 }

@@ -3,39 +3,55 @@
 use askama::Template;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 use queue_client::api::Api;
 use queue_protocol::api::{Role, SignIn};
 use serde::Deserialize;
 
+use crate::actions::safe_path;
 use crate::app::Notice;
+use crate::look::Look;
+use crate::pages::{encoded, render};
 use crate::session::{Cookies, Token};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage {
     notice: &'static str,
+    look: Look,
     message: &'static str,
+    back: String,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Why {
     failed: Option<String>,
+    back: Option<String>,
 }
 
-pub(crate) async fn page(State(notice): State<Notice>, Query(why): Query<Why>) -> Response {
+/// A name, a password, and the page to come back to.
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    name: String,
+    password: String,
+    back: Option<String>,
+}
+
+pub(crate) async fn page(State(notice): State<Notice>, look: Look, Query(why): Query<Why>) -> Response {
     let message = match why.failed.as_deref() {
         None => "",
         Some("away") => "The queue-manager is not answering. Try again in a moment.",
+        Some("slow") => "Too many tries for this name. Wait a minute and try again.",
         Some("role") => "This account has no dashboard. Participants work in their own seat.",
         Some(_) => "That name and password do not go together.",
     };
-    render(&SignInPage { notice: notice.0, message })
+    let back = safe_path(why.back.as_deref()).to_owned();
+    render(&SignInPage { notice: notice.0, look, message, back })
 }
 
 /// Another site's page cannot sign anybody in or out here.
-fn ours(headers: &HeaderMap) -> bool {
+pub(crate) fn ours(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => site == "same-origin",
@@ -48,20 +64,26 @@ pub(crate) async fn submit(
     State(api): State<Api>,
     State(cookies): State<Cookies>,
     headers: HeaderMap,
-    Form(form): Form<SignIn>,
+    Form(form): Form<Credentials>,
 ) -> Response {
     if !ours(&headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    match api.sign_in(&form).await {
+    let back = safe_path(form.back.as_deref()).to_owned();
+    let failed = |why: &str| {
+        let back = if back == "/" { String::new() } else { format!("&back={}", encoded(&back)) };
+        Redirect::to(&format!("/sign-in?failed={why}{back}")).into_response()
+    };
+    match api.sign_in(&SignIn { name: form.name, password: form.password }).await {
         Ok(signed_in) if signed_in.role == Role::Instructor => {
-            ([(header::SET_COOKIE, cookies.header(&signed_in.token))], Redirect::to("/")).into_response()
+            ([(header::SET_COOKIE, cookies.header(&signed_in.token))], Redirect::to(&back)).into_response()
         }
-        Ok(_) => Redirect::to("/sign-in?failed=role").into_response(),
-        Err(ClientError::Refused) => Redirect::to("/sign-in?failed=name").into_response(),
+        Ok(_) => failed("role"),
+        Err(ClientError::Refused) => failed("name"),
+        Err(ClientError::Unexpected(what)) if what.starts_with("429") => failed("slow"),
         Err(error) => {
             tracing::warn!(%error, "a sign-in could not be passed on");
-            Redirect::to("/sign-in?failed=away").into_response()
+            failed("away")
         }
     }
 }
@@ -82,15 +104,4 @@ pub(crate) async fn sign_out(
         tracing::warn!(%error, "a session could not be ended at the queue-manager");
     }
     ([(header::SET_COOKIE, cookies.header(""))], Redirect::to("/sign-in")).into_response()
-}
-
-/// A page, or 500 when its template is broken.
-pub(crate) fn render(page: &impl Template) -> Response {
-    match page.render() {
-        Ok(html) => Html(html).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be made");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }

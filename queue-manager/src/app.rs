@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::trace::TraceLayer;
 
+use crate::api::causes::Causes;
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::connections::CountingListener;
@@ -24,7 +25,7 @@ use crate::hub::Hub;
 use crate::identity::caller::Identity;
 use crate::identity::cookie::CookieKind;
 use crate::identity::guard::Pace;
-use crate::identity::{Passwords, sign_in};
+use crate::identity::{Passwords, join, sign_in};
 use crate::janitor::Settings;
 use crate::metrics::Metrics;
 use crate::pages::Look;
@@ -45,6 +46,7 @@ pub(crate) struct App {
     pub(crate) broker: Broker,
     pub(crate) files: Files,
     pub(crate) capabilities: Capabilities,
+    pub(crate) causes: Causes,
     pub(crate) parts: Parts,
     pub(crate) identity: Identity,
     pub(crate) hub: Hub,
@@ -159,6 +161,7 @@ impl App {
             config: Arc::new(config),
             hub: Hub::default(),
             places: link::Places::default(),
+            causes: Causes::new(broker.clone(), capabilities.clone()),
             parts: Parts::new(broker.clone(), files.clone()),
             broker,
             files,
@@ -192,6 +195,7 @@ fn public_router(app: App) -> Router {
         .route("/", get(sign_in::home))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/join/{secret}", get(join::page).post(join::submit))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))

@@ -63,7 +63,7 @@ impl ObjectInfo {
     }
 
     /// Models, then node classes, that these requirements name and a worker of this kind has not.
-    fn lacks(&self, needs: &Requirements) -> Vec<String> {
+    pub(crate) fn lacks(&self, needs: &Requirements) -> Vec<String> {
         let models = needs.models.iter().filter(|model| !self.models.contains(*model));
         let classes = needs.nodes.iter().filter(|class| !self.classes.contains_key(*class));
         models.chain(classes).cloned().collect()
@@ -317,12 +317,7 @@ impl Capabilities {
     pub async fn missing(&self, job: JobId) -> Result<Vec<String>, Trouble> {
         let Some(json) = self.broker.needs_of(job).await? else { return Ok(Vec::new()) };
         let needs: Requirements = serde_json::from_str(&json)?;
-        let mut nearest: Option<Vec<String>> = None;
-        for kind in self.broker.kinds_here().await? {
-            let lacks = self.get(&kind).await?.map(|info| info.lacks(&needs));
-            nearest = nearest.into_iter().chain(lacks).min_by_key(Vec::len);
-        }
-        Ok(nearest.unwrap_or_default())
+        needs.lacking(self, &self.broker.kinds_here().await?).await
     }
 
     /// Answers which of these classes of needs a kind of worker can run; nothing before its `object_info` was sent.

@@ -1,7 +1,7 @@
 //! Hands what the store announces to the open sockets of this process. Queues are bounded: a listener that does not
 //! keep up loses previews first, then its socket, and comes back to a snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,6 +97,16 @@ impl Hub {
         let listener = Listener { interest, sender };
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(id, listener);
         Ear { hub: self.clone(), id, receiver }
+    }
+
+    /// Whose pages listen to this process.
+    pub(crate) fn participants(&self) -> HashSet<AccountName> {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = listeners.values().filter_map(|listener| match &listener.interest {
+            Interest::Participant(name) => Some(name.clone()),
+            Interest::Room | Interest::Worker(_) => None,
+        });
+        names.collect()
     }
 
     /// Changes whenever any job, setting or worker does: says nothing about whose.

@@ -63,7 +63,7 @@ async fn look(
     }
     let reaped = broker.reap().await?;
     // Each does a bounded piece of work, and neither is worth a lease that is taken back late.
-    for kept in [broker.age().await, broker.purge().await] {
+    for kept in [broker.age().await, broker.purge().await, broker.tick().await.map(|()| 0)] {
         if let Err(error) = kept {
             tracing::warn!(%error, "the queue's own housekeeping did not work; it goes on at the next look");
         }

@@ -52,6 +52,11 @@ fn pending(job: &Job, queue: &QueueStatus) -> (String, String) {
         Some(Reason::Released) => "The GPU stopped; your job runs again from the start. ",
         _ => "",
     };
+    let back = match (&queue.demo, queue.one_each) {
+        (Some(_), _) => format!("A demonstration goes first. {back}"),
+        (None, true) => format!("One job each for now. {back}"),
+        (None, false) => back.to_owned(),
+    };
     let when = job.starts_in.map(|range| format!(" · {}", starts(range)));
     let unknown = if when.is_none() { " No estimate yet." } else { "" };
     (format!("{place}{}", when.unwrap_or_default()), format!("{back}{}{unknown}", why(job, queue.mode)))

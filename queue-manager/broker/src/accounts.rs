@@ -117,6 +117,24 @@ impl Broker {
         Ok(true)
     }
 
+    /// Ends every session of an account and closes its sockets; whoever has the password may sign in again.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: signed out or not; say it again.
+    pub async fn sign_out_everywhere(&self, account: &Account) -> Result<(), BrokerError> {
+        let mut connection = self.connection.clone();
+        let door = Door::SignedOut { signed_out: account.name.clone(), role: account.role };
+        redis::pipe()
+            .atomic()
+            .hincr(self.keys.account(&account.name), GENERATION, 1)
+            .ignore()
+            .publish(self.keys.doors(), door.encode())
+            .ignore()
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
+    }
+
     /// One account.
     ///
     /// # Errors
@@ -136,10 +154,17 @@ impl Broker {
         let mut connection = self.connection.clone();
         let names: Vec<String> =
             redis::cmd("SMEMBERS").arg(self.keys.accounts()).query_async(&mut connection).await?;
-        let mut accounts = Vec::new();
-        for name in names.iter().filter_map(|name| name.parse().ok()) {
-            accounts.extend(self.account(&name).await?);
+        let names: Vec<AccountName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
         }
+        let mut pipeline = redis::pipe();
+        for name in &names {
+            pipeline.hgetall(self.keys.account(name));
+        }
+        let fields: Vec<HashMap<String, String>> = pipeline.query_async(&mut connection).await?;
+        let mut accounts: Vec<_> =
+            names.into_iter().zip(&fields).filter_map(|(name, fields)| Account::read(name, fields)).collect();
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(accounts)
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use queue_protocol::link::{BoundInput, HeldLease, JobResult};
 use queue_protocol::{
-    AccountName, ClientId, FileHash, JobId, JobState, Lane, LeaseToken, Reason, WorkerName,
+    AccountName, ClientId, FileHash, JobId, JobState, Lane, LeaseToken, NeedsId, Reason, WorkerName,
 };
 
 use crate::compressed;
@@ -49,6 +49,8 @@ pub struct StoredJob {
     pub cancel_at: Option<u64>,
     /// When it was stored.
     pub submitted_at: u64,
+    /// What a worker must have to run it.
+    pub needs: NeedsId,
     /// When its latest attempt began.
     pub started_at: Option<u64>,
     /// When it ended.
@@ -84,6 +86,7 @@ impl StoredJob {
             retry_of: text("retry_of").parse().ok(),
             cancel_at: time("cancel_at"),
             submitted_at: time("submitted_at").ok_or_else(|| bad("submitted_at"))?,
+            needs: text("needs").parse().map_err(|_| bad("needs"))?,
             started_at: time("started_at"),
             ended_at: time("ended_at"),
         })

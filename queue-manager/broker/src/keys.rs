@@ -143,6 +143,74 @@ impl Keys {
         self.plain("ended")
     }
 
+    /// Jobs that failed and that nobody has dealt with, by when they did.
+    pub(crate) fn failures(&self) -> String {
+        self.plain("failures")
+    }
+
+    /// What somebody had of the GPUs; `@` is the workshop.
+    pub(crate) fn tally(&self, whose: &str) -> String {
+        format!("{}:tally:{whose}", self.0)
+    }
+
+    /// Worker → ms it worked; `<worker>/jobs` → jobs it ended.
+    pub(crate) fn worked(&self) -> String {
+        self.plain("worked")
+    }
+
+    pub(crate) fn minutes(&self) -> String {
+        self.plain("minutes")
+    }
+
+    pub(crate) fn idle_since(&self) -> String {
+        self.plain("idle-since")
+    }
+
+    /// What happened to a job.
+    pub(crate) fn story(&self, id: JobId) -> String {
+        format!("{}:story:{id}", self.0)
+    }
+
+    /// There while somebody was heard of lately.
+    pub(crate) fn here(&self, name: &AccountName) -> String {
+        format!("{}:here:{name}", self.0)
+    }
+
+    pub(crate) fn line(&self, lane: &str, participant: &str) -> String {
+        format!("{}:line:{lane}:{participant}", self.0)
+    }
+
+    pub(crate) fn lines(&self) -> String {
+        self.plain("lines")
+    }
+
+    pub(crate) fn held_classes(&self) -> String {
+        self.plain("held")
+    }
+
+    /// Jobs on hold for these needs; `@` holds those put aside by hand.
+    pub(crate) fn held(&self, needs: &str) -> String {
+        format!("{}:held:{needs}", self.0)
+    }
+
+    pub(crate) fn later(&self) -> String {
+        self.plain("later")
+    }
+
+    pub(crate) fn costs(&self) -> String {
+        self.plain("costs")
+    }
+
+    /// How an action ended that must not be done twice.
+    pub(crate) fn done(&self, who: &AccountName, action: &str) -> String {
+        format!("{}:done:{who}:{action}", self.0)
+    }
+
+    /// A link that signs somebody in once, by the SHA-256 of its secret.
+    pub(crate) fn join_link(&self, hash: &str) -> String {
+        format!("{}:join:{hash}", self.0)
+    }
+
     /// Channel of transitions.
     pub(crate) fn feed(&self) -> String {
         self.plain("feed")

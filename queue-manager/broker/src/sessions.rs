@@ -14,6 +14,9 @@ use crate::error::BrokerError;
 /// How long a session lasts without a request: a workshop day.
 pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
 
+/// How long somebody counts as here after their last request.
+const HERE_FOR: Duration = Duration::from_secs(90);
+
 /// Field of an account and of each of its sessions: a session of an earlier generation is over.
 pub(crate) const GENERATION: &str = "generation";
 
@@ -77,7 +80,17 @@ impl Broker {
         if generation(&fields) != generation(&session) {
             return Ok(None);
         }
-        Ok(Account::read(name, &fields).filter(|account| !account.disabled))
+        let account = Account::read(name, &fields).filter(|account| !account.disabled);
+        if let Some(account) = &account {
+            redis::cmd("SET")
+                .arg(self.keys.here(&account.name))
+                .arg(1)
+                .arg("PX")
+                .arg(u64::try_from(HERE_FOR.as_millis()).unwrap_or(u64::MAX))
+                .query_async::<()>(&mut connection)
+                .await?;
+        }
+        Ok(account)
     }
 
     /// Ends a session.

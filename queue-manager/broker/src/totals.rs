@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use queue_protocol::api::{Caps, QueueStatus};
+use queue_protocol::api::{Caps, Demo, QueueStatus};
 use queue_protocol::{AccountName, Mode, limits, timings};
 
 use crate::connection::{Broker, run_id};
 use crate::error::BrokerError;
 
-/// Counters, (mode, paused), the store's time, workers.
-type TotalsRead = (HashMap<String, i64>, (Option<String>, Option<String>), (u64, u64), u64);
+/// Counters, settings, the store's time, workers.
+type TotalsRead = (HashMap<String, i64>, [Option<String>; 4], (u64, u64), u64);
 
 /// Where a feed stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub struct FeedPosition {
     pub epoch: String,
     /// The last change.
     pub n: u64,
+}
+
+/// `participant until jobs`, as the script wrote it.
+fn read_demo(text: &str) -> Option<Demo> {
+    let mut words = text.split(' ');
+    let participant = words.next()?.parse().ok()?;
+    Some(Demo { participant, until: words.next()?.parse().ok()?, jobs: words.next()?.parse().ok()? })
 }
 
 impl Broker {
@@ -34,6 +41,8 @@ impl Broker {
             .arg(self.keys.settings())
             .arg("mode")
             .arg("paused")
+            .arg("demo")
+            .arg("one_each")
             .cmd("TIME")
             .zcard(self.keys.workers())
             .query_async(&mut connection)
@@ -47,9 +56,13 @@ impl Broker {
             .query_async(&mut connection)
             .await?;
         let count = |state: &str| u64::try_from(counts.get(state).copied().unwrap_or_default()).unwrap_or(0);
+        let [mode, paused, demo, one_each] = settings;
+        let demo = demo.and_then(|text| read_demo(&text));
         Ok(QueueStatus {
-            mode: settings.0.and_then(|word| word.parse().ok()).unwrap_or(Mode::Fifo),
-            paused: settings.1.is_some_and(|word| word == "1"),
+            mode: mode.and_then(|word| word.parse().ok()).unwrap_or(Mode::Fifo),
+            paused: paused.is_some_and(|word| word == "1"),
+            demo: demo.filter(|demo| i64::try_from(demo.until).is_ok_and(|until| until > now_ms)),
+            one_each: one_each.is_some_and(|word| word == "1"),
             pending_jobs: count("pending"),
             running_jobs: count("running"),
             completed_jobs: count("completed"),

@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use http::header::{AUTHORIZATION, HeaderValue};
-use queue_protocol::api::{QueueStatus, SignIn, SignedIn};
+use queue_protocol::api::{Problem, QueueStatus, SignIn, SignedIn};
 use queue_protocol::feed::FeedMessage;
-use reqwest::Client;
+use reqwest::{Client, Method};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -52,6 +54,41 @@ impl Api {
         Ok(())
     }
 
+    /// Reads something.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the token is no longer valid, [`ClientError::Told`] when the answer says why not.
+    pub async fn get<T: DeserializeOwned>(&self, token: &str, path: &str) -> Result<T, ClientError> {
+        let url = format!("{}/api/v1{path}", self.base);
+        let answer = told(self.http.get(url).bearer_auth(token).send().await?).await?;
+        Ok(answer.json().await?)
+    }
+
+    /// Does something, once for each `action`: said again, it changes nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Told`] when the answer says why not. [`ClientError::Unreachable`]: done or not; the same action may
+    /// be sent again.
+    pub async fn act(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        action: &str,
+    ) -> Result<Acted, ClientError> {
+        let url = format!("{}/api/v1{path}", self.base);
+        let request = self.http.request(method, url).bearer_auth(token).header("idempotency-key", action);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = told(request.send().await?).await?;
+        let repeated = answer.headers().contains_key("idempotent-replay");
+        let bytes = answer.bytes().await?;
+        Ok(Acted { repeated, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
     /// The workshop's totals.
     ///
     /// # Errors
@@ -72,6 +109,31 @@ impl Api {
         request.headers_mut().insert(AUTHORIZATION, value);
         let (socket, _) = connect_async(request).await?;
         Ok(Feed(socket.split().1))
+    }
+}
+
+/// What an action answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acted {
+    /// It was done before; there is no body then.
+    pub repeated: bool,
+    /// The answer's JSON; null where there is none.
+    pub body: Value,
+}
+
+/// An answer that is no success, with what it says.
+async fn told(answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+    let status = answer.status().as_u16();
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    if status == 401 {
+        return Err(ClientError::Refused);
+    }
+    let url = answer.url().path().to_owned();
+    match answer.json::<Problem>().await {
+        Ok(problem) => Err(ClientError::Told { status, detail: problem.detail }),
+        Err(_) => Err(ClientError::of_status(status, url)),
     }
 }
 

@@ -17,6 +17,14 @@ pub enum ClientError {
     /// Another process has this worker's link.
     #[error("another process has this worker's link")]
     Replaced,
+    /// It said why not, in a sentence for a person.
+    #[error("{detail}")]
+    Told {
+        /// The HTTP status.
+        status: u16,
+        /// The sentence.
+        detail: String,
+    },
     /// It answered something we do not understand.
     #[error("the queue-manager answered something unexpected: {0}")]
     Unexpected(String),

@@ -24,7 +24,7 @@ impl InvalidId {
 }
 
 /// Paths that the server keeps for itself, so that nobody can be called like one.
-pub const RESERVED_NAMES: [&str; 20] = [
+pub const RESERVED_NAMES: [&str; 21] = [
     "admin",
     "api",
     "assets",
@@ -35,6 +35,7 @@ pub const RESERVED_NAMES: [&str; 20] = [
     "health",
     "healthz",
     "internal",
+    "join",
     "link",
     "livez",
     "metrics",

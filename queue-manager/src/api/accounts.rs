@@ -5,22 +5,35 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
 use queue_broker::accounts::{Account as Stored, AccountChange};
+use queue_broker::sessions::SecretHash;
 use queue_protocol::AccountName;
-use queue_protocol::api::{Account, AccountList, AccountPatch, NewAccount, NewPassword, Role};
+use queue_protocol::api::{Account, AccountList, AccountPatch, JoinLink, NewAccount, NewPassword, Role};
 
 use super::audit;
 use super::input::{Body, Named};
 use crate::identity::Caller;
-use crate::identity::password::{hash, random_password};
+use crate::identity::password::{hash, random_password, random_secret};
 use crate::problem::Trouble;
 
-fn shown(account: Stored) -> Account {
-    Account { name: account.name, role: account.role, disabled: account.disabled }
+/// Characters of what the instructor calls somebody.
+const LABEL: usize = 200;
+
+async fn shown(broker: &Broker, accounts: Vec<Stored>) -> Result<Vec<Account>, Trouble> {
+    let names: Vec<_> = accounts.iter().map(|account| account.name.clone()).collect();
+    let facts = broker.people_facts(&names).await?;
+    let shown = accounts.into_iter().zip(facts).map(|(account, facts)| Account {
+        name: account.name,
+        role: account.role,
+        disabled: account.disabled,
+        label: facts.label,
+        seat: facts.seat,
+    });
+    Ok(shown.collect())
 }
 
 pub(crate) async fn list(State(broker): State<Broker>) -> Result<Json<AccountList>, Trouble> {
-    let accounts = broker.accounts().await?.into_iter().map(shown).collect();
-    Ok(Json(AccountList { accounts }))
+    let accounts = broker.accounts().await?;
+    Ok(Json(AccountList { accounts: shown(&broker, accounts).await? }))
 }
 
 /// Hashing takes a core for a while, so never on a thread that serves others.
@@ -70,7 +83,66 @@ pub(crate) async fn change(
         broker.change_account(&name, &AccountChange::Role(role)).await?;
         audit::note(&broker, &caller, "account.change", name.as_str(), before.role.word(), role.word()).await;
     }
-    broker.account(&name).await?.map(shown).map(Json).ok_or(Trouble::NotFound)
+    if wanted.label.is_some() || wanted.seat.is_some() {
+        place(&broker, &caller, &name, &wanted).await?;
+    }
+    let account = broker.account(&name).await?.ok_or(Trouble::NotFound)?;
+    shown(&broker, vec![account]).await?.pop().map(Json).ok_or(Trouble::NotFound)
+}
+
+/// What somebody is called and where they sit: nothing that a session depends on.
+async fn place(
+    broker: &Broker,
+    caller: &Caller,
+    name: &AccountName,
+    wanted: &AccountPatch,
+) -> Result<(), Trouble> {
+    let label = wanted.label.as_deref().map(str::trim);
+    if label.is_some_and(|label| label.chars().count() > LABEL || label.contains(char::is_control)) {
+        return Err(Trouble::BadRequest(format!(
+            "label must have at most {LABEL} characters, all in one line."
+        )));
+    }
+    if wanted.seat.is_some_and(|seat| seat > 10_000) {
+        return Err(Trouble::BadRequest("seat must be at most 10000.".to_owned()));
+    }
+    let words = |label: &str, seat: Option<u32>| {
+        format!("label={label} seat={}", seat.map(|seat| seat.to_string()).unwrap_or_default())
+    };
+    let before = broker.people_facts(std::slice::from_ref(name)).await?.pop().ok_or(Trouble::NotFound)?;
+    broker.place_person(name, label, wanted.seat).await?;
+    let after = words(label.unwrap_or(&before.label), wanted.seat.or(before.seat).filter(|seat| *seat > 0));
+    let before = words(&before.label, before.seat);
+    if before != after {
+        audit::note(broker, caller, "account.place", name.as_str(), &before, &after).await;
+    }
+    Ok(())
+}
+
+pub(crate) async fn sign_out(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(name): Named<AccountName>,
+) -> Result<StatusCode, Trouble> {
+    let account = broker.account(&name).await?.ok_or(Trouble::NotFound)?;
+    broker.sign_out_everywhere(&account).await?;
+    audit::note(&broker, &caller, "account.sign_out", name.as_str(), "", "").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn link(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(name): Named<AccountName>,
+) -> Result<(StatusCode, Json<JoinLink>), Trouble> {
+    let account = broker.account(&name).await?.ok_or(Trouble::NotFound)?;
+    if account.disabled {
+        return Err(Trouble::BadRequest(format!("{name} is disabled. Enable the account first.")));
+    }
+    let secret = random_secret();
+    let until = broker.put_join_link(&SecretHash::of(&secret), &name).await?;
+    audit::note(&broker, &caller, "account.link", name.as_str(), "", "").await;
+    Ok((StatusCode::CREATED, Json(JoinLink { name, path: format!("/join/{secret}"), until })))
 }
 
 pub(crate) async fn password(

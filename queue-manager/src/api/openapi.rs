@@ -44,7 +44,7 @@ fn errors(row: &Row) -> Vec<u16> {
         statuses.push(404);
     }
     if row.method != http::Method::GET {
-        statuses.extend([413, 429, 507]);
+        statuses.extend([409, 413, 429, 507]);
     }
     if row.body.is_some() {
         statuses.push(415);
@@ -59,6 +59,9 @@ fn parameters(row: &Row, generator: &mut SchemaGenerator) -> Vec<Value> {
     let in_path = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut all: Vec<Value> = in_path
         .map(|name| {
+            if name == "cause" {
+                return json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+            }
             let schema = match name {
                 "id" => generator.subschema_for::<queue_protocol::JobId>(),
                 "worker" => generator.subschema_for::<queue_protocol::WorkerName>(),

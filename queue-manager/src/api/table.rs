@@ -10,8 +10,8 @@ use queue_protocol::{api as shape, limits};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    accounts, audit, browser_files, caps, feed, jobs, messages, openapi, queue, steer, submit, tokens,
-    workers,
+    accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue,
+    report, room, steer, submit, tokens, workers,
 };
 use crate::app::App;
 use crate::identity::{guard, sign_in};
@@ -138,6 +138,10 @@ pub fn rows() -> Vec<Row> {
             .takes::<shape::Retry>().answers::<shape::Submitted>(201).also(&[200, 409]),
         row!(post "/jobs/{id}/lane", Instructor, steer::prioritise, "Move a waiting job to another lane.")
             .takes::<shape::Prioritise>().also(&[409]),
+        row!(get "/jobs/{id}/story", Account, report::story, "One job with everything that happened to it.")
+            .answers::<shape::JobStory>(200),
+        row!(post "/jobs/{id}/open", Instructor, report::open, "Its workflow; that it was opened is in the audit log.")
+            .answers::<shape::Opened>(200),
         row!(get "/events", Account, feed::events, "A numbered snapshot, then numbered changes, as server-sent events.")
             .kind("text/event-stream", 200),
         row!(get "/feed", Account, feed::socket, "The same over a websocket.").kind("", 101).also(&[426]),
@@ -146,6 +150,23 @@ pub fn rows() -> Vec<Row> {
             .answers::<shape::QueueStatus>(200),
         row!(patch "/queue", Instructor, queue::change, "Change mode or pause.")
             .takes::<shape::QueueChange>().answers::<shape::QueueStatus>(200),
+        row!(post "/queue/demo", Instructor, classroom::demo, "Somebody's next jobs go first, for a while.")
+            .takes::<shape::NewDemo>(),
+        row!(delete "/queue/demo", Instructor, classroom::end_demo, "The usual order again."),
+        row!(post "/queue/clear", Instructor, classroom::clear, "Cancel everything that waits, if it is as much as said.")
+            .takes::<shape::Clear>().answers::<shape::Done>(200).also(&[409]),
+        row!(get "/room", Instructor, room::show, "The room at a glance: people, workers, who is next, problems.")
+            .answers::<shape::Room>(200),
+        row!(post "/causes/{cause}/retry", Instructor, causes::retry, "Submit every failed job of a cause again.")
+            .answers::<shape::Done>(200).also(&[409]),
+        row!(post "/causes/{cause}/dismiss", Instructor, causes::dismiss, "Take a cause off the list of problems.")
+            .answers::<shape::Done>(200).also(&[409]),
+        row!(post "/causes/{cause}/cancel", Instructor, causes::cancel, "Cancel what no worker can run, after 10 s.")
+            .answers::<shape::Done>(200).also(&[409]),
+        row!(get "/report", Instructor, report::report, "Minutes for charts, everyone's usage, GPU time.")
+            .answers::<shape::Report>(200),
+        row!(get "/checklist", Instructor, checklist::show, "What must be there before people come.")
+            .answers::<shape::Checklist>(200),
         row!(get "/caps", Account, caps::own, "The caps that hold for the caller.").answers::<shape::Caps>(200),
         row!(patch "/caps", Instructor, caps::change, "Change the workshop's caps.")
             .takes::<shape::Caps>().answers::<shape::Caps>(200),
@@ -173,6 +194,9 @@ pub fn rows() -> Vec<Row> {
             .takes::<shape::AccountPatch>().answers::<shape::Account>(200),
         row!(post "/accounts/{name}/password", Instructor, accounts::password, "Make a new password; shown once.")
             .answers::<shape::NewPassword>(200),
+        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out, "End all sessions; the password stays."),
+        row!(post "/accounts/{name}/link", Instructor, accounts::link, "A link that signs in once, within a day.")
+            .answers::<shape::JoinLink>(201),
         row!(get "/accounts/{name}/caps", Instructor, caps::of, "The caps that hold for somebody.")
             .answers::<shape::Caps>(200),
         row!(patch "/accounts/{name}/caps", Instructor, caps::change_of, "Give somebody their own caps.")

@@ -42,7 +42,7 @@ pub(crate) async fn with_outlook(
     Ok(jobs)
 }
 
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -12,6 +12,7 @@ use queue_protocol::AccountName;
 use queue_protocol::api::Role;
 
 use super::caller::Caller;
+use super::once;
 use crate::api::table::Who;
 use crate::app::App;
 use crate::problem::Trouble;
@@ -57,13 +58,19 @@ pub(crate) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if who != Who::Anyone {
-        match admit(&app, who, request.headers()).await {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
-            Err(trouble) => return trouble.into_response(),
-        }
+    if who == Who::Anyone {
+        return next.run(request).await;
     }
-    next.run(request).await
+    let caller = match admit(&app, who, request.headers()).await {
+        Ok(caller) => caller,
+        Err(trouble) => return trouble.into_response(),
+    };
+    request.extensions_mut().insert(caller.clone());
+    match once::key(&request) {
+        Ok(None) => next.run(request).await,
+        Ok(Some(key)) => once::run(&app.broker, &caller, &key, next.run(request)).await,
+        Err(trouble) => trouble.into_response(),
+    }
 }
 
 async fn admit(app: &App, who: Who, headers: &HeaderMap) -> Result<Caller, Trouble> {

@@ -4,6 +4,8 @@
 pub mod caller;
 pub mod cookie;
 pub(crate) mod guard;
+pub(crate) mod join;
+mod once;
 pub mod password;
 pub mod sign_in;
 

@@ -71,7 +71,13 @@ async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<
 
 /// `GET /api/v1/session`
 pub(crate) async fn who(caller: Caller) -> Json<queue_protocol::api::Account> {
-    Json(queue_protocol::api::Account { name: caller.name, role: caller.role, disabled: false })
+    Json(queue_protocol::api::Account {
+        name: caller.name,
+        role: caller.role,
+        disabled: false,
+        label: String::new(),
+        seat: None,
+    })
 }
 
 /// `DELETE /api/v1/session`: the token, or the browser's session, is worth nothing from now on.

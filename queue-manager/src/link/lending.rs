@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::events::{self, Audience};
+use super::progress::Progress;
 use super::session::{Ended, Session, say, teach};
 
 /// A job that was lent over this link.
@@ -20,6 +21,7 @@ pub(super) struct Held {
     lease: HeldLease,
     audience: Audience,
     previewed: Option<Instant>,
+    progress: Progress,
 }
 
 impl Session {
@@ -47,7 +49,8 @@ impl Session {
                 // The claim's own answer says who is to hear of it: nothing more is read before the job goes out.
                 let audience =
                     Audience { participant: lent.participant.clone(), client: lent.client.clone() };
-                self.held.insert(lent.job, Held { lease, audience, previewed: None });
+                let progress = Progress::of(lent.body.as_deref());
+                self.held.insert(lent.job, Held { lease, audience, previewed: None, progress });
                 let keys = self.keys(&lent);
                 let body = lent.body.filter(|bytes| bytes.len() <= limits::BODY_ON_LINK).and_then(as_raw);
                 let offer = Offer {
@@ -135,7 +138,17 @@ impl Session {
         }
         if let Some(job) = self.note(self.app.broker.job(lease.job).await).flatten() {
             let audience = Audience { participant: job.participant, client: job.client };
-            self.held.insert(lease.job, Held { lease, audience, previewed: None });
+            let body = self.note(self.app.broker.body(lease.job).await).flatten();
+            let progress = Progress::of(body.as_deref());
+            self.held.insert(lease.job, Held { lease, audience, previewed: None, progress });
+        }
+    }
+
+    /// Notes how far a job is, for those who watch the room.
+    pub(super) async fn watch(&mut self, lease: HeldLease, frame: &str) {
+        let step = self.held.get_mut(&lease.job).and_then(|held| held.progress.read(frame));
+        if let Some(step) = step {
+            self.note(self.app.broker.progress(&self.worker, lease, &step).await);
         }
     }
 

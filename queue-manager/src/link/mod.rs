@@ -4,6 +4,7 @@ mod events;
 mod files;
 mod lending;
 mod places;
+mod progress;
 mod session;
 
 pub(crate) use places::Places;

@@ -242,6 +242,7 @@ impl Session {
                 let lease = HeldLease { job: event.job, token: event.token };
                 if let Some(audience) = self.audience(lease) {
                     self.note(events::text(&self.app.broker, &audience, &event).await);
+                    self.watch(lease, event.frame.get()).await;
                 }
                 Ok(())
             }

@@ -24,6 +24,11 @@ impl Look {
         self.page(include_str!("sign-in.html"), message)
     }
 
+    /// The page behind a link that signs in; names of accounts need no escaping.
+    pub(crate) fn join(self, name: &str) -> Response {
+        self.page(&include_str!("join.html").replace("<!-- name -->", name), "")
+    }
+
     /// The plain page of a seat, with its list as it is now. Scripts keep it up to date where there are any.
     pub(crate) fn plain_seat(
         self,

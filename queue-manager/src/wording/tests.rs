@@ -20,6 +20,8 @@ pub(crate) fn queue() -> QueueStatus {
     QueueStatus {
         mode: Mode::RoundRobin,
         paused: false,
+        demo: None,
+        one_each: false,
         pending_jobs: 3,
         running_jobs: 1,
         completed_jobs: 0,
@@ -100,4 +102,11 @@ fn an_ended_job_says_how_long_it_took_or_what_to_do() {
     assert_eq!(said(&plain, Mode::Fifo).1, "no such file");
     let running = json!({"state": "running", "worker": "gpu-1", "usual_ms": 100_000});
     assert_eq!(said(&running, Mode::Fifo).1, "On gpu-1. Such jobs usually take 1:40.");
+}
+
+#[test]
+fn what_the_instructor_does_for_all_is_said_to_those_who_wait() {
+    let waiting = job(&json!({"position": 2, "people_ahead": 1}));
+    let each = about(&waiting, &QueueStatus { one_each: true, ..queue() });
+    assert!(each.detail.starts_with("One job each for now. "), "{}", each.detail);
 }

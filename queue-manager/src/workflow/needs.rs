@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use queue_broker::transitions::submit::Needs;
+use queue_protocol::FileHash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::graph::Graph;
-use crate::capabilities::Known;
+use crate::capabilities::{Capabilities, Known};
 use crate::problem::Trouble;
 
 /// Endings by which a text input is known to name a model file.
@@ -38,6 +39,23 @@ impl Requirements {
             nodes: graph.nodes.values().map(|node| node.class().to_owned()).collect(),
             models: known.models_named(graph).map(|(_, _, _, model)| model).collect(),
         }
+    }
+
+    /// What the one of these kinds of workers that comes nearest has not.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(crate) async fn lacking(
+        &self,
+        capabilities: &Capabilities,
+        kinds: &[FileHash],
+    ) -> Result<Vec<String>, Trouble> {
+        let mut nearest: Option<Vec<String>> = None;
+        for kind in kinds {
+            let lacks = capabilities.get(kind).await?.map(|info| info.lacks(self));
+            nearest = nearest.into_iter().chain(lacks).min_by_key(Vec::len);
+        }
+        Ok(nearest.unwrap_or_default())
     }
 
     /// With the short id that jobs of the same needs share.

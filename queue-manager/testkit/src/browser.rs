@@ -209,6 +209,21 @@ impl Browser {
         Err(error.context(format!("the person saw {}", seen.display())))
     }
 
+    /// Makes the page itself so wide and high, whatever the browser draws around it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn show_at(&self, width: u32, height: u32) -> anyhow::Result<()> {
+        for _ in 0..2 {
+            let inner =
+                self.script("return [outerWidth - innerWidth, outerHeight - innerHeight];", vec![]).await?;
+            let around =
+                |at: usize| u32::try_from(inner[at].as_u64().unwrap_or_default()).unwrap_or_default();
+            self.page.set_window_size(width + around(0), height + around(1)).await?;
+        }
+        Ok(())
+    }
+
     /// Saves what the person sees.
     ///
     /// # Errors

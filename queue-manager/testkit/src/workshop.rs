@@ -81,6 +81,12 @@ impl Workshop {
         Process::start(command, &self.folder.path().join(format!("{name}.log")))
     }
 
+    /// The dashboard's process, where there is one.
+    #[must_use]
+    pub fn dashboard_id(&self) -> Option<u32> {
+        self.admin.as_ref().and(self.around.first()).and_then(Process::id)
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {

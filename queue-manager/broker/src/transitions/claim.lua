@@ -65,9 +65,20 @@ redis.call('HSET', key('job', id), 'state', 'running', 'reason', '', 'token', to
   whole(best.joined), whole(cost) }, ' '))
 local attempts = whole(redis.call('HINCRBY', key('job', id), 'attempts', 1))
 redis.call('HSET', me, 'job', id)
+redis.call('HDEL', me, 'step', 'stepped_at')
 redis.call('HDEL', key('avoid'), id)
+if setting('one_each', '0') == '1' and best.group.name ~= 'instructor' then
+  redis.call('HSET', key('had'), best.participant, id)
+end
 count('pending', 'running', job)
 local answer = lent(id, job, token, attempts)
+if attempts == '1' then
+  local waited = answer[#answer]
+  redis.call('HINCRBY', key('tally', best.participant), 'started', 1)
+  redis.call('HINCRBY', key('tally', best.participant), 'waited_ms', waited)
+  redis.call('LPUSH', key('waits'), waited)
+  redis.call('LTRIM', key('waits'), 0, 499)
+end
 arrange(best.participant)
 announce(id, job, 'running', '')
 return answer

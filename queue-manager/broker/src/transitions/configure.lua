@@ -7,17 +7,22 @@
 
 local where = ARGV[2] == '' and key('settings') or key('caps', ARGV[2])
 local old_mode = mode()
-local answer = { 'changed' }
+local answer, again = { 'changed' }, false
 for i = 3, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
   local before_it = redis.call('HGET', where, name) or ''
+  -- Each time it is said, everybody may have one again.
+  if name == 'one_each' then
+    redis.call('DEL', key('had'))
+    again = true
+  end
   if before_it ~= value then
     if value == '' then redis.call('HDEL', where, name) else redis.call('HSET', where, name, value) end
     answer[#answer + 1] = name
     answer[#answer + 1] = before_it
   end
 end
-if #answer == 1 then return answer end
+if #answer == 1 and not again then return answer end
 settings = nil
 if ARGV[2] ~= '' then
   arrange(ARGV[2])

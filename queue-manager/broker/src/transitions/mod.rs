@@ -3,6 +3,7 @@
 pub mod attend;
 pub mod cancel;
 pub mod claim;
+pub mod classroom;
 pub mod configure;
 pub mod drain;
 pub mod fail;

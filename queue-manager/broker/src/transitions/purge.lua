@@ -11,9 +11,11 @@ for _, id in ipairs(ids) do
   local job = read_job(id)
   redis.call('ZREM', key('ended'), id)
   redis.call('ZREM', key('all'), id)
+  redis.call('ZREM', key('failures'), id)
   redis.call('ZREM', key('mine', job.participant), id)
   redis.call('SREM', key('hidden', job.participant), id)
-  redis.call('DEL', key('job', id), key('body', id), key('result', id), key('inputs', id))
+  redis.call('DEL', key('job', id), key('body', id), key('result', id), key('inputs', id),
+    key('story', id))
   redis.call('HINCRBY', key('counts'), 'purged_' .. job.state, 1)
   -- The last job of its class takes the class along.
   if redis.call('HINCRBY', key('uses'), job.needs, -1) == 0 then

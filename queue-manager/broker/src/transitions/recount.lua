@@ -103,6 +103,7 @@ for _, group in ipairs(groups()) do
   for _, participant in ipairs(everyone_waiting()) do
     local head = head_of(group, participant)
     local at_cap = running_of(participant) >= cap(participant, 'running_per_participant', '1')
+      or (group.name ~= 'instructor' and had_theirs(participant))
     local should = head and not at_cap and head.needs or nil
     if standing_in[participant] ~= should then
       complain(participant, 'stands in', group.name, 'as', tostring(standing_in[participant]), 'and not as', tostring(should))

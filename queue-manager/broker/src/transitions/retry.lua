@@ -26,5 +26,7 @@ local lane = ARGV[3] == '' and fields.lane or 'normal'
 local job = { participant = fields.participant, lane = lane, needs = fields.needs, body_bytes = fields.body_bytes,
   client = fields.client, worker = '' }
 admit(id, job, 'body_hash', fields.body_hash, 'body_in', fields.body_in, 'workflow', fields.workflow or '', 'retry_of', old)
+-- Whoever tries it again has seen that it failed.
+redis.call('ZREM', key('failures'), old)
 queued(id, job)
 return { 'accepted', job.seq, untaught(job.needs) }

@@ -14,6 +14,7 @@ mod workshop;
 mod attending;
 mod cancelling;
 mod claiming;
+mod classroom;
 mod clusters;
 mod ending;
 mod expecting;

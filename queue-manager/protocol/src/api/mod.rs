@@ -5,6 +5,8 @@ pub mod jobs;
 pub mod journal;
 pub mod people;
 pub mod queue;
+pub mod report;
+pub mod room;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,11 @@ pub use people::{
     TokenList, WantedToken,
 };
 pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
+pub use report::{
+    Check, Checklist, JobEvent, JobStory, JoinLink, Minute, Opened, PersonUsage, Report, TemplateCheck,
+    WorkerLacks,
+};
+pub use room::{Cause, Clear, Demo, Done, NewDemo, PersonInRoom, Room, RoomJob, Step, Usage, WorkerInRoom};
 
 /// RFC 9457 error body of our own API, `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,6 +65,12 @@ pub struct Account {
     pub role: Role,
     /// Whether signing in is refused.
     pub disabled: bool,
+    /// What the instructor calls them; empty for the name itself.
+    #[serde(default)]
+    pub label: String,
+    /// Where they sit.
+    #[serde(default)]
+    pub seat: Option<u32>,
 }
 
 /// All accounts.
@@ -97,7 +103,8 @@ pub struct NewPassword {
     pub password: String,
 }
 
-/// What changes about an account; what is left out stays. Both changes sign it out everywhere.
+/// What changes about an account; what is left out stays. A change of `disabled` or `role` signs it out
+/// everywhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -106,6 +113,12 @@ pub struct AccountPatch {
     pub disabled: Option<bool>,
     /// What it may do.
     pub role: Option<Role>,
+    /// What the instructor calls them, at most 200 characters.
+    #[cfg_attr(feature = "schema", schemars(length(max = 200)))]
+    pub label: Option<String>,
+    /// Where they sit; 0 for nowhere.
+    #[cfg_attr(feature = "schema", schemars(range(max = 10_000)))]
+    pub seat: Option<u32>,
 }
 
 /// A worker's token, without the token itself.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::room::Demo;
 use crate::ids::{JobId, WorkerName};
 use crate::mode::Mode;
 
@@ -27,6 +28,12 @@ pub struct QueueStatus {
     pub active_workers: u64,
     /// Jobs that wait or run.
     pub queue_depth: u64,
+    /// Whose next jobs go first, while somebody demonstrates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo: Option<Demo>,
+    /// Whether everybody may have one job only until the instructor says otherwise.
+    #[serde(default)]
+    pub one_each: bool,
 }
 
 /// What the instructor changes about the queue; what is left out stays.
@@ -38,6 +45,11 @@ pub struct QueueChange {
     pub mode: Option<Mode>,
     /// Whether claims stop, but for the instructor's lane.
     pub paused: Option<bool>,
+    /// Whether everybody may have one job only. Said again, everybody may have another one.
+    pub one_each: Option<bool>,
+    /// Price of one GPU for an hour, in hundredths of whatever currency; 0 for none.
+    #[cfg_attr(feature = "schema", schemars(range(max = 1_000_000)))]
+    pub price_per_hour: Option<u64>,
 }
 
 /// A worker as the instructor sees it.

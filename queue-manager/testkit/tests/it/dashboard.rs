@@ -38,19 +38,23 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
     assert!(html.contains("Nobody is waiting. 1 GPU idle."));
     assert!(html.contains("simulated ComfyUI"), "nobody may take its pictures for real ones");
 
-    let mut request = format!("{}/feed", admin.replacen("http", "ws", 1)).into_client_request().unwrap();
+    let version = html.split("data-version=\"").nth(1).unwrap().split('"').next().unwrap();
+    let address = format!("{}/live?version={version}", admin.replacen("http", "ws", 1));
+    let mut request = address.into_client_request().unwrap();
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
     let (mut feed, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::white_picture()).await.unwrap();
-    ada.wait_for(&id, "completed").await.unwrap();
-    loop {
+    let id = ada.submit(&graphs::sampled_picture(1, 100)).await.unwrap();
+    let (mut known, mut running) = (version.to_owned(), false);
+    while !running {
         let message = feed.next().await.unwrap().unwrap();
         let update: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-        if update["counts"]["completed_jobs"] == 1 {
-            break;
-        }
+        assert_eq!(update["from"], known.as_str(), "each update builds on the one before");
+        update["version"].as_str().unwrap().clone_into(&mut known);
+        let lane = update["change"]["zones"]["lanes"]["rows"]["w-gpu-1"].as_str().unwrap_or_default();
+        running = lane.contains("user001") && lane.contains(&id);
     }
+    ada.wait_for(&id, "completed").await.unwrap();
     let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
     let out = client.post(format!("{admin}/sign-out")).header(COOKIE, &cookie).header("origin", &admin);
     assert_eq!(out.send().await.unwrap().headers()[LOCATION], "/sign-in");

@@ -136,9 +136,16 @@ async fn the_dashboard_counts_live_on_a_projector_and_on_a_phone() {
         browser.wait_for("the dashboard to be live", live, vec![]).await.unwrap();
         let id = ada.submit(&graphs::white_picture()).await.unwrap();
         ada.wait_for(&id, "completed").await.unwrap();
-        let counted =
-            "return document.querySelector('[data-count=completed_jobs]').textContent === arguments[0];";
-        browser.wait_for("the new count", counted, vec![json!(done.to_string())]).await.unwrap();
+        let had = "return document.querySelector('#p-user001 progress').value > 0;";
+        browser.wait_for("the GPU time on the tile", had, vec![]).await.unwrap();
+        let history = format!("{admin}/history");
+        let page = format!("return fetch('{history}').then((page) => page.text());");
+        let html = browser.script(&page, vec![]).await.unwrap();
+        assert_eq!(
+            html.as_str().unwrap().matches("Retry job").count(),
+            done,
+            "each job that ended is in the history"
+        );
         browser.screenshot(&screenshots().join(format!("dashboard-{size}.png"))).await.unwrap();
         let wide = "return document.documentElement.scrollWidth <= innerWidth;";
         assert_eq!(

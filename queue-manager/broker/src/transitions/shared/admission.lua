@@ -15,10 +15,25 @@ local function no_room(participant, bytes, usual)
   end
 end
 
+-- While somebody demonstrates, their next jobs go first; with the last of them the demonstration is over.
+local function lane_of(participant, lane)
+  local who, till, jobs = setting('demo', ''):match('^(%S+) (%S+) (%S+)$')
+  if who ~= participant or now >= tonumber(till) then return lane end
+  if tonumber(jobs) > 1 then
+    redis.call('HSET', key('settings'), 'demo', table.concat({ who, till, whole(tonumber(jobs) - 1) }, ' '))
+  else
+    redis.call('HDEL', key('settings'), 'demo')
+  end
+  announce_room('settings')
+  return 'instructor'
+end
+
 -- Stores the job's record and puts it at the tail of its line, or on hold.
 local function admit(id, job, ...)
   job.seq = whole(redis.call('INCR', key('seq', '@jobs')))
   job.reason = ''
+  job.lane = lane_of(job.participant, job.lane)
+  redis.call('HINCRBY', key('minute'), 'submitted', 1)
   redis.call('HSET', key('job', id),
     'participant', job.participant, 'lane', job.lane, 'seq', job.seq, 'state', 'pending', 'reason', '',
     'token', '0', 'attempts', '0', 'crashes', '0', 'worker', '', 'needs', job.needs, 'body_bytes', job.body_bytes,

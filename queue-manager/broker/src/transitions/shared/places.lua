@@ -57,9 +57,14 @@ local function lift(id, job)
   end
 end
 
+-- While the instructor wants one job each: whoever had theirs stands back, but in the instructor's lane.
+local function had_theirs(participant)
+  return setting('one_each', '0') == '1' and redis.call('HEXISTS', key('had'), participant) == 1
+end
+
 -- Heads that nobody here can run go on hold, so that they block nobody; then claims look at what is left.
 local function arrange(participant, back)
-  local at_cap = running_of(participant) >= cap(participant, 'running_per_participant', '1')
+  local at_cap, had = running_of(participant) >= cap(participant, 'running_per_participant', '1'), had_theirs(participant)
   for _, group in ipairs(groups()) do
     local head = head_of(group, participant)
     while head and not runnable(head.needs) do
@@ -69,7 +74,7 @@ local function arrange(participant, back)
       announce(head.id, job, 'pending', 'on_hold')
       head = head_of(group, participant)
     end
-    index(group, participant, at_cap, back and back.group == group.name and back or nil)
+    index(group, participant, at_cap or (had and group.name ~= 'instructor'), back and back.group == group.name and back or nil)
   end
 end
 
@@ -178,6 +183,9 @@ local function settle(id, job, state, reason, result)
     -- A clock that was set back must not pay anybody.
     local turn, took = turn_of(job), math.max(now - tonumber(job.started_at), 0)
     if turn and mode() == 'fair' then charge(turn, job.participant, took - turn.cost) end
+    redis.call('HINCRBY', key('tally', job.participant), 'gpu_ms', whole(took))
+    redis.call('HINCRBY', key('worked'), job.worker, whole(took))
+    redis.call('HINCRBY', key('worked'), job.worker .. '/jobs', 1)
     if state == 'completed' then
       local usual = tonumber(redis.call('HGET', key('costs'), job.needs) or took)
       redis.call('HSET', key('costs'), job.needs, whole(usual * 0.8 + took * 0.2))
@@ -196,6 +204,12 @@ local function settle(id, job, state, reason, result)
   redis.call('DEL', key('sealed', id))
   redis.call('ZADD', key('ended'), now, id)
   count(from, state, job)
+  redis.call('HINCRBY', key('tally', job.participant), state, 1)
+  redis.call('HINCRBY', key('minute'), state, 1)
+  if state == 'failed' then
+    redis.call('ZADD', key('failures'), now, id)
+    redis.call('ZREMRANGEBYRANK', key('failures'), 0, -501)
+  end
   arrange(job.participant)
   announce(id, job, state, reason)
 end
@@ -214,6 +228,7 @@ local function give_back(id, job, reason, due)
   end_lease(id, job)
   local turn = turn_of(job)
   if turn then charge(turn, job.participant, -turn.cost) end
+  if redis.call('HGET', key('had'), job.participant) == id then redis.call('HDEL', key('had'), job.participant) end
   redis.call('HSET', key('job', id), 'state', 'pending')
   count('running', 'pending', job)
   job.state = 'pending'

@@ -59,7 +59,10 @@ local function epoch()
 end
 
 -- One change, numbered in the owner's feed and in the room's. Content-free but for ids and words.
+-- It is a line of the job's story as well.
 local function announce(id, job, state, reason)
+  redis.call('RPUSH', key('story', id), table.concat({ whole(now), state, reason or '', job.worker }, ' '))
+  redis.call('LTRIM', key('story', id), -100, -1)
   redis.call('PUBLISH', key('feed'), cjson.encode({
     epoch = epoch(),
     n = whole(redis.call('INCR', key('seq', job.participant))),

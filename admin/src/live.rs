@@ -1,0 +1,148 @@
+//! The live feed of the overview: what is new since the version that the page has, at most four times a second. Every
+//! update names the version it builds on; a page that has another one opens the feed again and is sent everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use queue_client::ClientError;
+use queue_client::api::Feed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::look::Look;
+use crate::rooms::{Rooms, Seen};
+use crate::session::Token;
+
+/// The shortest time between two updates of one viewer.
+const PACE: Duration = Duration::from_millis(250);
+/// While something runs its progress is asked for so often.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// A viewer hears so often that nothing is new; then the page knows that it is still told.
+const BEAT: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+pub(crate) struct Has {
+    version: Option<String>,
+}
+
+pub(crate) async fn socket(
+    State(App { api, rooms, shutdown, .. }): State<App>,
+    Token(token): Token,
+    look: Look,
+    Query(has): Query<Has>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    if origin.is_some() && origin != text(header::HOST) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let Some(token) = token else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    // A feed of one's own: it ends when the session does, whoever asks for the room.
+    let feed = match api.feed(&token).await {
+        Ok(feed) => feed,
+        Err(ClientError::Refused) => return StatusCode::UNAUTHORIZED.into_response(),
+        Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
+    };
+    let seen = has.version.and_then(|version| rooms.known(&version));
+    let viewer = Viewer { rooms, token, hide_names: look.hide_names, seen, away: None };
+    upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
+}
+
+struct Viewer {
+    rooms: Rooms,
+    token: String,
+    hide_names: bool,
+    seen: Option<Arc<Seen>>,
+    /// Since when the room cannot be had.
+    away: Option<Instant>,
+}
+
+impl Viewer {
+    /// What to say after a change at `moment`; `None` when nothing is new. An error ends the feed.
+    async fn news(&mut self, moment: Instant) -> Result<Option<Value>, ClientError> {
+        let now = match self.rooms.since(&self.token, moment).await {
+            Ok(now) => now,
+            Err(ClientError::Refused) => return Err(ClientError::Refused),
+            Err(error) => {
+                let since = *self.away.get_or_insert_with(Instant::now);
+                return Ok(Some(json!({"away": error.to_string(), "for": since.elapsed().as_secs()})));
+            }
+        };
+        let back = self.away.take().is_some();
+        let before = self.seen.as_ref().map(|seen| seen.frame(self.hide_names));
+        let change = now.frame(self.hide_names).since(before);
+        let from = self.seen.as_ref().map(|seen| seen.version.clone());
+        let first = self.seen.is_none();
+        let (version, at, n) = (now.version.clone(), now.room.now, now.room.n);
+        self.seen = Some(now);
+        Ok(match change {
+            Some(change) => {
+                Some(json!({"from": from, "version": version, "n": n, "at": at, "change": change}))
+            }
+            None if first || back => Some(json!({"from": from, "version": version, "n": n, "at": at})),
+            // The page keeps the version it has: it is the same.
+            None => Some(json!({"from": from, "version": version, "at": at})),
+        })
+    }
+
+    fn busy(&self) -> bool {
+        self.seen.as_ref().is_none_or(|seen| seen.room.counts.running_jobs > 0 || !seen.room.aside.is_empty())
+    }
+}
+
+async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdown: CancellationToken) {
+    // Everything since the version that the page has.
+    let mut due = Some(Instant::now());
+    let mut changed = Instant::now();
+    let mut said = Instant::now();
+    let mut tick = tokio::time::interval(PROGRESS);
+    loop {
+        let wait = due.unwrap_or_else(|| Instant::now() + BEAT);
+        tokio::select! {
+            message = feed.next() => match message {
+                Ok(Some(_)) => {
+                    changed = Instant::now();
+                    due = due.or_else(|| Some(changed.max(said + PACE)));
+                }
+                // The page opens a new one.
+                Ok(None) | Err(_) => break,
+            },
+            _ = tick.tick() => {
+                if due.is_none() && (viewer.busy() || viewer.away.is_some() || said.elapsed() >= BEAT) {
+                    // Somebody else's question of the last second will do.
+                    changed = Instant::now().checked_sub(PROGRESS / 2).unwrap_or(changed);
+                    due = Some(Instant::now());
+                }
+            },
+            () = tokio::time::sleep_until(wait), if due.is_some() => {
+                due = None;
+                said = Instant::now();
+                let Ok(news) = viewer.news(changed).await else { break };
+                if let Some(news) = news
+                    && socket.send(Message::Text(news.to_string().into())).await.is_err()
+                {
+                    return;
+                }
+            },
+            heard = socket.recv() => match heard {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                _ => return,
+            },
+            () = shutdown.cancelled() => break,
+        }
+    }
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back".into() };
+    // The other end may be gone already.
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
+}

@@ -1,0 +1,132 @@
+//! The audit log: who did what, when, to whom, and how it was before.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use queue_client::ClientError;
+use queue_client::api::Api;
+use queue_protocol::api::{AuditEntry, AuditLog};
+use serde::Deserialize;
+
+use super::{Failed, Layout, Visitor, export, render, times};
+
+#[derive(Template)]
+#[template(path = "pages/audit.html")]
+struct AuditPage {
+    layout: Layout,
+    entries: Vec<Entry>,
+    next: String,
+}
+
+struct Entry {
+    at: u64,
+    time: String,
+    who: String,
+    what: &'static str,
+    code: String,
+    target: String,
+    link: String,
+    before: String,
+    after: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Page {
+    cursor: Option<u64>,
+}
+
+/// A deed in words; its code stands beside it.
+fn words(what: &str) -> &'static str {
+    match what {
+        "queue.change" => "changed the queue",
+        "queue.clear" => "cleared the queue",
+        "caps.change" => "changed caps",
+        "demo.begin" => "began a demo",
+        "demo.end" => "ended a demo",
+        "message.send" => "said",
+        "job.cancel" => "cancelled a job",
+        "job.keep" => "kept a job",
+        "job.hold" => "put a job aside",
+        "job.release" => "put a job back",
+        "job.move" => "moved a job",
+        "job.lane" => "moved a job to a lane",
+        "job.retry" => "retried a job",
+        "job.open" => "opened a job",
+        "cause.retry" => "retried all jobs of a cause",
+        "cause.dismiss" => "dismissed a cause",
+        "cause.cancel" => "cancelled all jobs of a cause",
+        "worker.drain" => "drained a worker",
+        "worker.resume" => "resumed a worker",
+        "worker.forget" => "forgot a worker",
+        "token.issue" => "made a worker's token",
+        "token.revoke" => "revoked a worker's token",
+        "account.add" => "added a person",
+        "account.change" => "changed an account",
+        "account.place" => "changed a label or seat",
+        "account.password" => "made a new password",
+        "account.sign_out" => "signed somebody out",
+        "account.link" => "made a sign-in link",
+        _ => "did",
+    }
+}
+
+impl Entry {
+    fn of(entry: &AuditEntry) -> Self {
+        let link = match entry.what.split('.').next() {
+            Some("job") => format!("/job/{}", entry.target),
+            Some("account") => format!("/person/{}", entry.target),
+            Some("worker") => format!("/workers#{}", entry.target),
+            _ => String::new(),
+        };
+        Self {
+            at: entry.at,
+            time: times::utc(entry.at),
+            who: entry.who.to_string(),
+            what: words(&entry.what),
+            code: entry.what.clone(),
+            target: entry.target.clone(),
+            link,
+            before: entry.before.clone(),
+            after: entry.after.clone(),
+        }
+    }
+}
+
+pub(crate) async fn page(
+    State(api): State<Api>,
+    layout: Layout,
+    Visitor(token): Visitor,
+    Query(page): Query<Page>,
+) -> Result<Response, Failed> {
+    let cursor = page.cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+    let log: AuditLog = layout.or(api.get(&token, &format!("/audit?limit=100{cursor}")).await)?;
+    Ok(render(&AuditPage {
+        entries: log.entries.iter().map(Entry::of).collect(),
+        next: log.cursor.map(|cursor| cursor.to_string()).unwrap_or_default(),
+        layout,
+    }))
+}
+
+/// The whole log as a file.
+pub(super) async fn export(api: &Api, token: &str, csv: bool) -> Result<Response, ClientError> {
+    let (mut entries, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let log: AuditLog = api.get(token, &format!("/audit?limit=1000{cursor}")).await?;
+        entries.extend(log.entries);
+        match log.cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    if !csv {
+        let text = serde_json::to_string(&entries).unwrap_or_default();
+        return Ok(export::file("audit.json", export::JSON, text));
+    }
+    let mut text = export::line(["id", "time", "who", "what", "target", "before", "after"]);
+    for entry in &entries {
+        let (id, time) = (entry.id.to_string(), times::machine(entry.at));
+        let who = entry.who.as_str();
+        text += &export::line([&id, &time, who, &entry.what, &entry.target, &entry.before, &entry.after]);
+    }
+    Ok(export::file("audit.csv", export::CSV, text))
+}

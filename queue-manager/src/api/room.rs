@@ -1,0 +1,191 @@
+//! `GET /room`: everything the instructor's first page shows, as of one number of their feed.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::Json;
+use axum::extract::State;
+use queue_broker::Broker;
+use queue_broker::jobs::StoredJob;
+use queue_broker::prospects::Place;
+use queue_broker::room::PersonFacts;
+use queue_protocol::api::{PersonInRoom, Room, RoomJob, StartsIn, WorkerInRoom};
+use queue_protocol::{AccountName, JobId, JobState, NeedsId, Reason};
+
+use super::causes::Causes;
+use super::view;
+use crate::hub::Hub;
+use crate::problem::Trouble;
+
+/// Jobs that the page lists one by one; how many wait in all is in the totals.
+const LISTED: usize = 30;
+
+/// Usual ms of a class.
+type Usual = HashMap<NeedsId, Option<u64>>;
+
+pub(crate) async fn show(
+    State(broker): State<Broker>,
+    State(causes): State<Causes>,
+    State(hub): State<Hub>,
+) -> Result<Json<Room>, Trouble> {
+    // The number before what it numbers, as for every snapshot.
+    let position = broker.feed_position(None).await?;
+    let settings = broker.settings().await?;
+    let (idle_since, _) = broker.gpu_time().await?;
+    let counts = broker.status().await?;
+    let running = broker.running().await?;
+    let waiting = in_order(&broker).await?;
+    let aside = broker.jobs_aside(isize::try_from(LISTED).unwrap_or(isize::MAX)).await?;
+    let aside: Vec<_> = aside.into_iter().filter(|job| job.state == JobState::Pending).collect();
+    let usual = usual(&broker, running.iter().chain(waiting.iter().map(|(job, _)| job))).await?;
+
+    let people = people(&broker, &hub, &running, &waiting).await?;
+    let workers = workers(&broker, &running, &usual).await?;
+    let on_hold: Vec<_> = aside.iter().filter(|job| job.reason == Some(Reason::OnHold)).collect();
+    let problems = causes.problems(&on_hold).await?;
+    let mut turns: HashMap<&AccountName, u64> = HashMap::new();
+    let rows = waiting.iter().take(LISTED).map(|(job, prospect)| {
+        let turn = turns.entry(&job.participant).or_default();
+        *turn += 1;
+        RoomJob { turn: Some(*turn), ..row(job, Some(*prospect), &usual) }
+    });
+    Ok(Json(Room {
+        epoch: position.epoch,
+        n: position.n,
+        now: broker.now_ms().await?,
+        counts,
+        simulated: broker.has_simulated_worker().await?,
+        idle_since,
+        price_per_hour: price(&settings),
+        people,
+        workers,
+        waiting: rows.collect(),
+        aside: aside.iter().take(LISTED).map(|job| row(job, None, &usual)).collect(),
+        problems,
+    }))
+}
+
+pub(super) fn price(settings: &std::collections::BTreeMap<String, String>) -> u64 {
+    settings.get("price_per_hour").and_then(|price| price.parse().ok()).unwrap_or_default()
+}
+
+/// Who is next, as far as the heads of all lines tell: up to the first place that none of them has.
+async fn in_order(broker: &Broker) -> Result<Vec<(StoredJob, Place)>, Trouble> {
+    let heads = broker.heads_of_lines().await?;
+    let positions = broker.positions(&heads).await?;
+    let mut placed: Vec<_> = heads.iter().zip(positions).filter_map(|(id, at)| Some((at?, *id))).collect();
+    placed.sort_unstable_by_key(|(at, _)| *at);
+    let ids: Vec<JobId> = placed
+        .iter()
+        .zip(1_u64..)
+        // Two may have been read as the same place while one of them started.
+        .take_while(|((at, _), expected)| at <= expected)
+        .map(|((_, id), _)| *id)
+        .take(LISTED)
+        .collect();
+    let jobs = broker.jobs(&ids).await?;
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    let outlook = broker.outlook(&ids).await?;
+    Ok(jobs
+        .into_iter()
+        .zip(outlook.jobs)
+        .filter_map(|(job, prospect)| Some((job, prospect.place?)))
+        .collect())
+}
+
+async fn usual(broker: &Broker, jobs: impl Iterator<Item = &StoredJob>) -> Result<Usual, Trouble> {
+    let needs: HashSet<_> = jobs.map(|job| job.needs.clone()).collect();
+    let classes = broker.classes(&needs.into_iter().collect::<Vec<_>>()).await?;
+    Ok(classes.into_iter().map(|(needs, (ms, _))| (needs, ms)).collect())
+}
+
+fn starts_in(prospect: Place) -> Option<StartsIn> {
+    let (soonest, latest) = prospect.starts_in?;
+    Some(StartsIn { soonest_ms: view::ms(soonest), latest_ms: view::ms(latest) })
+}
+
+fn row(job: &StoredJob, prospect: Option<Place>, usual: &Usual) -> RoomJob {
+    RoomJob {
+        id: job.id,
+        participant: job.participant.clone(),
+        state: job.state,
+        reason: job.reason,
+        lane: job.lane,
+        position: prospect.map(|prospect| prospect.position),
+        turn: None,
+        starts_in: prospect.and_then(starts_in),
+        usual_ms: usual.get(&job.needs).copied().flatten(),
+        attempts: job.attempts,
+        submitted_at: job.submitted_at,
+        started_at: job.started_at,
+        cancel_at: job.cancel_at,
+    }
+}
+
+async fn people(
+    broker: &Broker,
+    hub: &Hub,
+    running: &[StoredJob],
+    waiting: &[(StoredJob, Place)],
+) -> Result<Vec<PersonInRoom>, Trouble> {
+    let accounts = broker.accounts().await?;
+    let names: Vec<_> = accounts.iter().map(|account| account.name.clone()).collect();
+    let facts = broker.people_facts(&names).await?;
+    let latest: Vec<_> = facts.iter().filter_map(|facts| facts.latest).collect();
+    let states: HashMap<_, _> =
+        broker.jobs(&latest).await?.into_iter().map(|job| (job.id, job.state)).collect();
+    let listening = hub.participants();
+    let mut people: Vec<_> = accounts
+        .into_iter()
+        .zip(facts)
+        .map(|(account, PersonFacts { label, seat, here, waiting: waits, used, latest })| {
+            let next = waiting.iter().find(|(job, _)| job.participant == account.name).map(|(_, p)| *p);
+            let own = running.iter().filter(|job| job.participant == account.name);
+            PersonInRoom {
+                here: here || listening.contains(&account.name),
+                label,
+                seat,
+                role: account.role,
+                disabled: account.disabled,
+                waiting: waits,
+                position: next.map(|prospect| prospect.position),
+                starts_in: next.and_then(starts_in),
+                running: own.map(|job| job.id).collect(),
+                latest: latest.and_then(|id| states.get(&id).copied()),
+                used,
+                name: account.name,
+            }
+        })
+        .collect();
+    people.sort_by(|a, b| (a.seat.unwrap_or(u32::MAX), &a.name).cmp(&(b.seat.unwrap_or(u32::MAX), &b.name)));
+    Ok(people)
+}
+
+async fn workers(
+    broker: &Broker,
+    running: &[StoredJob],
+    usual: &Usual,
+) -> Result<Vec<WorkerInRoom>, Trouble> {
+    let fields: HashMap<_, _> = broker.workers().await?.into_iter().collect();
+    let done = broker.work_done().await?;
+    let mut workers: Vec<_> = broker
+        .worker_list()
+        .await?
+        .into_iter()
+        .map(|worker| {
+            let field = |name: &str| fields.get(&worker.name).and_then(|fields| fields.get(name));
+            let (worked_ms, jobs) = done.get(worker.name.as_str()).copied().unwrap_or_default();
+            let own = running.iter().find(|job| job.worker.as_ref() == Some(&worker.name));
+            WorkerInRoom {
+                unready: field("unready").cloned().unwrap_or_default(),
+                running: own.map(|job| row(job, None, usual)),
+                step: own.and_then(|_| serde_json::from_str(field("step")?).ok()),
+                stepped_at: own.and_then(|_| field("stepped_at")?.parse().ok()),
+                jobs,
+                worked_ms,
+                worker,
+            }
+        })
+        .collect();
+    workers.sort_by(|a, b| a.worker.name.cmp(&b.worker.name));
+    Ok(workers)
+}

@@ -1,0 +1,55 @@
+//! Actions that carry an id (`Idempotency-Key`) happen once: said again within ten minutes, they answer what the first
+//! one did, without its body, and change nothing.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use queue_broker::Broker;
+use queue_broker::once::Action;
+use sha2::{Digest, Sha256};
+
+use super::caller::Caller;
+use crate::problem::Trouble;
+
+const HEADER: &str = "idempotency-key";
+
+/// What the action is known by: its id, and what it is about. `None` where it carries no id.
+pub(super) fn key(request: &Request) -> Result<Option<String>, Trouble> {
+    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    if *request.method() == Method::GET {
+        return Ok(None);
+    }
+    let id = value.to_str().unwrap_or_default();
+    if !(8..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(Trouble::BadRequest("Idempotency-Key must be 8 to 64 of A-Z a-z 0-9 -.".to_owned()));
+    }
+    let what = format!("{id} {} {}", request.method(), request.uri().path());
+    Ok(Some(hex::encode(Sha256::digest(what.as_bytes()))[..32].to_owned()))
+}
+
+/// Runs it, unless it ran before.
+pub(super) async fn run(
+    broker: &Broker,
+    caller: &Caller,
+    key: &str,
+    action: impl Future<Output = Response>,
+) -> Response {
+    match broker.begin_action(&caller.name, key).await {
+        Ok(Action::New) => {}
+        Ok(Action::UnderWay) => {
+            return Trouble::WrongState("This very action is under way.".to_owned()).into_response();
+        }
+        Ok(Action::Done(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NO_CONTENT);
+            let repeated = [("idempotent-replay", HeaderValue::from_static("true"))];
+            return (status, repeated).into_response();
+        }
+        Err(error) => return Trouble::from(error).into_response(),
+    }
+    let answer = action.await;
+    let status = Some(answer.status()).filter(StatusCode::is_success).map(|status| status.as_u16());
+    if let Err(error) = broker.end_action(&caller.name, key, status).await {
+        tracing::warn!(%error, "how an action ended could not be noted");
+    }
+    answer
+}

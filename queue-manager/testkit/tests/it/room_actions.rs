@@ -1,0 +1,236 @@
+//! What the instructor clicks and presses in a real browser, what the store says then, and what the log says.
+
+use std::time::Duration;
+
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::browser::{Browser, Driver};
+use testkit::{WorkshopBuilder, graphs, waiting};
+
+use crate::room_dashboard::Dashboard;
+
+const LONG: Duration = Duration::from_secs(30);
+
+pub async fn open(driver: &Driver, room: &Dashboard, width: u32, height: u32) -> Browser {
+    let browser = driver.browser(width, height).await.unwrap();
+    browser.sign_in(&room.admin, "instructor", room.workshop.password("instructor").unwrap()).await.unwrap();
+    let live = "return document.getElementById('live')?.textContent === 'Live';";
+    browser.wait_for("the dashboard to be live", live, vec![]).await.unwrap();
+    browser
+}
+
+/// Clicks, once more where the row was replaced under the finger.
+async fn click(browser: &Browser, css: &str) {
+    browser.page.wait().for_element(Locator::Css(css)).await.unwrap();
+    let clicked = waiting::until(css, LONG, async || {
+        browser.page.find(Locator::Css(css)).await?.click().await?;
+        Ok(Some(()))
+    });
+    clicked.await.unwrap();
+}
+
+async fn press(browser: &Browser, keys: &str) {
+    browser.page.find(Locator::Css("body")).await.unwrap().send_keys(keys).await.unwrap();
+}
+
+async fn shown(browser: &Browser, css: &str) {
+    let there = "return !!document.querySelector(arguments[0]);";
+    browser.wait_for(css, there, vec![json!(css)]).await.unwrap();
+}
+
+async fn said(browser: &Browser, text: &str) {
+    let said = "return document.getElementById('said').textContent.includes(arguments[0]);";
+    browser.wait_for(text, said, vec![json!(text)]).await.unwrap();
+}
+
+/// Waits for the last deed, and that it was about this.
+async fn logged(room: &Dashboard, what: &str, target: &str) {
+    let logged = waiting::until(what, LONG, async || {
+        let (did, to) = room.last_deed().await;
+        Ok((did == what && to == target).then_some(()))
+    });
+    logged.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_whole_room_is_steered_by_clicks() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(1).step_ms(100)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+
+    click(&browser, "[formaction='/do/pause']").await;
+    shown(&browser, "[formaction='/do/resume']").await;
+    logged(&room, "queue.change", "").await;
+    assert_eq!(room.ask("/queue").await["paused"], true);
+    click(&browser, "[formaction='/do/mode/round_robin']").await;
+    shown(&browser, "[formaction='/do/mode/round_robin'][aria-pressed=true]").await;
+    click(&browser, "[formaction='/do/demo']").await;
+    shown(&browser, "[formaction='/do/demo/end']").await;
+    logged(&room, "demo.begin", "instructor").await;
+    click(&browser, "[formaction='/do/demo/end']").await;
+    logged(&room, "demo.end", "instructor").await;
+    click(&browser, "[formaction='/do/one-each/on']").await;
+    shown(&browser, "[formaction='/do/one-each/off']").await;
+    click(&browser, "[formaction='/do/one-each/off']").await;
+    shown(&browser, "[formaction='/do/one-each/on']").await;
+
+    let mut feed = room.workshop.person("user001").unwrap().get("/api/v1/events").await.unwrap();
+    click(&browser, "#say > summary").await;
+    browser.page.find(Locator::Id("say-text")).await.unwrap().send_keys("Break until ten.").await.unwrap();
+    click(&browser, "#say button.main").await;
+    said(&browser, "Said to everyone").await;
+    logged(&room, "message.send", "").await;
+    let heard = tokio::time::timeout(LONG, async {
+        let mut text = String::new();
+        while !text.contains("Break until ten.") {
+            text += &String::from_utf8_lossy(&feed.chunk().await.unwrap().unwrap());
+        }
+    });
+    heard.await.expect("every tab hears it");
+
+    // The instructor's lane is served in a pause as well: nothing is to run away here.
+    click(&browser, "[formaction='/workers/gpu-1/drain']").await;
+    shown(&browser, "[formaction='/workers/gpu-1/resume']").await;
+    logged(&room, "worker.drain", "gpu-1").await;
+
+    let (first, second) = (room.submit("user001").await, room.submit("user002").await);
+    let rows = "return [...document.querySelectorAll('#zone-queue > li')].map((row) => row.id.slice(2));";
+    let short = |id: &str| id[..8].to_owned();
+    let order = |ids: [&str; 2]| {
+        let expected = json!(ids.map(short));
+        let browser = &browser;
+        async move {
+            waiting::until("the order", LONG, async || {
+                Ok((browser.script(rows, vec![]).await? == expected).then_some(()))
+            })
+            .await
+            .unwrap();
+        }
+    };
+    order([&first, &second]).await;
+    click(&browser, &format!("[formaction='/jobs/{second}/first']")).await;
+    logged(&room, "job.lane", &second).await;
+    // The pointer is in the list: nothing moves until somebody says so.
+    shown(&browser, "[data-chip=queue]:not([hidden])").await;
+    assert_eq!(browser.script(rows, vec![]).await.unwrap(), json!([short(&first), short(&second)]));
+    click(&browser, "[data-chip=queue]").await;
+    order([&second, &first]).await;
+
+    click(&browser, &format!("[formaction='/jobs/{first}/cancel']")).await;
+    logged(&room, "job.cancel", &first).await;
+    assert_eq!(room.ask(&format!("/jobs/{first}")).await["reason"], "cancelling");
+    click(&browser, "#said button").await;
+    logged(&room, "job.keep", &first).await;
+    assert_eq!(room.ask(&format!("/jobs/{first}")).await["reason"], Value::Null);
+
+    click(&browser, "[formaction='/workers/gpu-1/resume']").await;
+    logged(&room, "worker.resume", "gpu-1").await;
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_running_job_is_stopped_and_failures_are_retried_by_clicks() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(1).step_ms(100)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let ada = room.workshop.person("user001").unwrap();
+    for seed in [1, 2] {
+        let bad =
+            ada.submit(&graphs::misbehaving(graphs::sampled_picture(seed, 1), "3", "fail")).await.unwrap();
+        ada.wait_for(&bad, "failed").await.unwrap();
+    }
+    let browser = open(&driver, &room, 1280, 720).await;
+    let retry = "#zone-problems [data-key=r]";
+    let button = browser.page.wait().for_element(Locator::Css(retry)).await.unwrap();
+    assert_eq!(button.text().await.unwrap(), "Retry all 2", "it says how many before");
+    button.click().await.unwrap();
+    said(&browser, "Submitted again: 2 jobs.").await;
+    let (what, _) = room.last_deed().await;
+    assert_eq!(what, "cause.retry");
+    waiting::until("both to fail again", LONG, async || {
+        Ok((room.ask("/queue").await["failed_jobs"] == 4).then_some(()))
+    })
+    .await
+    .unwrap();
+    let id = ada.submit(&graphs::sampled_picture(9, 3_000)).await.unwrap();
+    ada.wait_for(&id, "running").await.unwrap();
+    let step = "return document.querySelector('#w-gpu-1 [data-c=step]')?.textContent.includes('KSampler');";
+    browser.wait_for("the step on the lane", step, vec![]).await.unwrap();
+    click(&browser, &format!("[formaction='/jobs/{id}/stop']")).await;
+    shown(&browser, &format!("#w-gpu-1 [formaction='/jobs/{id}/keep']")).await;
+    assert_eq!(room.ask(&format!("/jobs/{id}")).await["state"], "running", "for ten seconds it can be kept");
+    ada.wait_for(&id, "cancelled").await.unwrap();
+    logged(&room, "job.cancel", &id).await;
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_can_be_done_with_the_keys_alone() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let ids = [room.submit("user001").await, room.submit("user002").await];
+    let browser = open(&driver, &room, 1280, 720).await;
+    press(&browser, "p").await;
+    said(&browser, "Paused").await;
+    assert_eq!(room.ask("/queue").await["paused"], true);
+    press(&browser, "d").await;
+    said(&browser, "Demo").await;
+    press(&browser, "gq").await;
+    let row = "return document.activeElement.closest('[data-row]')?.id ?? null;";
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", &ids[0][..8])));
+    let active = async || browser.page.active_element().await.unwrap();
+    active().await.send_keys("j").await.unwrap();
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", &ids[1][..8])));
+    active().await.send_keys(&Key::Delete.to_string()).await.unwrap();
+    logged(&room, "job.cancel", &ids[1]).await;
+    said(&browser, "cancelled in ten seconds").await;
+    press(&browser, "u").await;
+    logged(&room, "job.keep", &ids[1]).await;
+    press(&browser, "m").await;
+    let typing = "return document.activeElement.id;";
+    assert_eq!(browser.script(typing, vec![]).await.unwrap(), json!("say-text"));
+    active().await.send_keys("pd").await.unwrap();
+    assert_eq!(room.ask("/queue").await["paused"], true, "letters in a text are letters");
+    active().await.send_keys(&Key::Escape.to_string()).await.unwrap();
+    press(&browser, "?").await;
+    shown(&browser, "#help[open]").await;
+    click(&browser, "#keys-off").await;
+    click(&browser, "#help button.main").await;
+    press(&browser, "p").await;
+    let still = room.ask("/queue").await;
+    assert_eq!(still["paused"], true, "keys that are switched off do nothing");
+    press(&browser, "/").await;
+    assert_ne!(browser.script(typing, vec![]).await.unwrap(), json!("find"));
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_card_signs_its_person_in_and_people_are_added_by_hand() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    browser.page.goto(&format!("{}/people", room.admin)).await.unwrap();
+    browser.page.find(Locator::Id("names")).await.unwrap().send_keys("maria").await.unwrap();
+    click(&browser, "form[action='/people'] button").await;
+    shown(&browser, "td.mono").await;
+    browser.page.goto(&format!("{}/people", room.admin)).await.unwrap();
+    click(&browser, "[data-check=none]").await;
+    click(&browser, "[name=card-maria]").await;
+    click(&browser, "form[action='/cards'] button.main").await;
+    shown(&browser, ".cards svg path").await;
+    let link =
+        browser.page.find(Locator::Css(".cards a")).await.unwrap().attr("href").await.unwrap().unwrap();
+    // The card has the port people usually come by; here the seats have another.
+    let secret = link.rsplit('/').next().unwrap();
+    browser.page.goto(&format!("{}/join/{secret}", room.workshop.front)).await.unwrap();
+    click(&browser, "button[type=submit]").await;
+    let seat = "return location.pathname === '/maria/';";
+    browser.wait_for("maria's seat", seat, vec![]).await.unwrap();
+    assert_eq!(
+        room.call("maria", Method::GET, "/queue", Value::Null).await.0,
+        401,
+        "her password is nobody's"
+    );
+    browser.close().await.unwrap();
+}

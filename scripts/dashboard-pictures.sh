@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Takes pictures of the dashboard in every state, for your own eyes: 1280x720, 1920x1080 and a phone, light and dark.
+# usage: scripts/dashboard-pictures.sh [busy] [pages] [empty] [trouble]        into screenshots/dashboard/
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+
+case "${1:-}" in
+    -*)
+        sed -n '2,3s/^# //p' "$0"
+        exit 2
+        ;;
+esac
+have_cargo
+have_packages redis-server=redis-server chromium=chromium chromedriver=chromium-driver c++=build-essential
+cargo build --quiet --locked --workspace --bins
+cargo run --quiet --locked -p testkit --example dashboard_pictures -- "$@"
