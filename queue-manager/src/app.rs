@@ -180,7 +180,8 @@ impl App {
                 () = shutdown.cancelled() => {}
             }
         });
-        tasks.spawn(self.hub.clone().run(heard));
+        let identity = self.identity.clone();
+        tasks.spawn(self.hub.clone().run(heard, move || identity.forget_sessions()));
         let queue = &self.config.queue;
         let settings = Settings { first: queue.first(), always: queue.always() };
         let every = self.config.reap_every();

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use queue_broker::frames::Payload;
+use queue_broker::sessions::SecretHash;
 use queue_broker::signals::Signal;
-use queue_protocol::api::Role;
 use queue_protocol::{AccountName, WorkerName};
 use tokio::sync::{mpsc, watch};
+
+use crate::identity::Caller;
 
 /// Signals that may wait for one socket: some seconds of a busy job.
 const QUEUE: usize = 256;
@@ -41,21 +43,31 @@ impl Interest {
             _ => false,
         }
     }
+}
 
-    /// Whether a signal takes away the right to listen. A socket that closes comes back, if it may.
-    fn ends_with(&self, signal: &Signal) -> bool {
-        match (self, signal) {
-            (Self::Participant(me), Signal::SignedOut(account, _)) => me == account,
-            (Self::Room, Signal::SignedOut(_, role)) => *role == Role::Instructor,
-            (Self::Worker(me), Signal::Revoked(worker)) => me == worker,
-            _ => false,
-        }
-    }
+/// By whose right something listens.
+struct Owner {
+    account: AccountName,
+    session: Option<SecretHash>,
 }
 
 struct Listener {
     interest: Interest,
+    /// `None` for a worker.
+    owner: Option<Owner>,
     sender: mpsc::Sender<Arc<Signal>>,
+}
+
+impl Listener {
+    /// Whether a signal takes away the right to listen. A socket that closes comes back, if it may.
+    fn ends_with(&self, signal: &Signal) -> bool {
+        match (signal, &self.owner, &self.interest) {
+            (Signal::SignedOut(account, _), Some(owner), _) => owner.account == *account,
+            (Signal::SessionOver(session), Some(owner), _) => owner.session.as_ref() == Some(session),
+            (Signal::Revoked(worker), _, Interest::Worker(me)) => me == worker,
+            _ => false,
+        }
+    }
 }
 
 /// The listeners of this process. Cheap to clone.
@@ -91,10 +103,21 @@ impl Drop for Ear {
 }
 
 impl Hub {
+    /// Listens for a worker.
     pub(crate) fn listen(&self, interest: Interest) -> Ear {
+        self.open(interest, None)
+    }
+
+    /// Listens for as long as a caller may.
+    pub(crate) fn listen_as(&self, interest: Interest, caller: &Caller) -> Ear {
+        let owner = Owner { account: caller.name.clone(), session: caller.session().cloned() };
+        self.open(interest, Some(owner))
+    }
+
+    fn open(&self, interest: Interest, owner: Option<Owner>) -> Ear {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let listener = Listener { interest, sender };
+        let listener = Listener { interest, owner, sender };
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(id, listener);
         Ear { hub: self.clone(), id, receiver }
     }
@@ -121,7 +144,7 @@ impl Hub {
         let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
         let signal = Arc::new(signal);
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, listener| {
-            if listener.interest.ends_with(&signal) {
+            if listener.ends_with(&signal) {
                 return false;
             }
             if !listener.interest.matches(&signal) {
@@ -135,9 +158,13 @@ impl Hub {
         });
     }
 
-    /// Hands out what is heard until the sender is gone.
-    pub(crate) async fn run(self, mut heard: mpsc::Receiver<Signal>) {
+    /// Hands out what is heard until the sender is gone. `forget` is called before anybody hears that a session ended, or
+    /// that this may have been missed.
+    pub(crate) async fn run(self, mut heard: mpsc::Receiver<Signal>, forget: impl Fn()) {
         while let Some(signal) = heard.recv().await {
+            if matches!(signal, Signal::SignedOut(..) | Signal::SessionOver(_) | Signal::Listening) {
+                forget();
+            }
             self.tell(signal);
         }
     }
@@ -147,6 +174,7 @@ impl Hub {
 mod tests {
     use queue_broker::frames::ExecutionFrame;
     use queue_protocol::JobId;
+    use queue_protocol::api::Role;
 
     use super::*;
 
@@ -167,18 +195,25 @@ mod tests {
     #[tokio::test]
     async fn whoever_is_signed_out_or_revoked_hears_nothing_more() {
         let hub = Hub::default();
-        let listen = |interest| hub.listen(interest);
+        let listen = |interest, account: &str, secret: &str| {
+            let session = Some(SecretHash::of(secret));
+            hub.open(interest, Some(Owner { account: account.parse().unwrap(), session }))
+        };
         let (ada, gpu): (AccountName, WorkerName) = ("ada".parse().unwrap(), "gpu-1".parse().unwrap());
-        let mut tab = listen(Interest::Participant(ada.clone()));
-        let mut worker = listen(Interest::Worker(gpu.clone()));
-        let mut room = listen(Interest::Room);
-        let _ben = listen(Interest::Participant("ben".parse().unwrap()));
-        hub.tell(Signal::SignedOut(ada.clone(), Role::Participant));
+        let mut first = listen(Interest::Participant(ada.clone()), "ada", "first");
+        let mut second = listen(Interest::Participant(ada.clone()), "ada", "second");
+        let mut room = listen(Interest::Room, "boss", "third");
+        let _ben = listen(Interest::Participant("ben".parse().unwrap()), "ben", "fourth");
+        let mut worker = hub.listen(Interest::Worker(gpu.clone()));
+        hub.tell(Signal::SessionOver(SecretHash::of("first")));
+        assert!(first.next().await.is_none());
+        assert_eq!(hub.listeners.lock().unwrap().len(), 4, "another session of hers goes on");
+        hub.tell(Signal::SignedOut(ada, Role::Participant));
         hub.tell(Signal::Revoked(gpu));
-        assert!(tab.next().await.is_none() && worker.next().await.is_none());
+        assert!(second.next().await.is_none() && worker.next().await.is_none());
         assert_eq!(hub.listeners.lock().unwrap().len(), 2, "nobody else is disturbed");
-        hub.tell(Signal::SignedOut(ada, Role::Instructor));
-        assert!(room.next().await.is_none(), "an instructor's feed cannot be told apart, so all come back");
+        hub.tell(Signal::SignedOut("boss".parse().unwrap(), Role::Instructor));
+        assert!(room.next().await.is_none(), "the room is for instructors");
     }
 
     #[tokio::test]

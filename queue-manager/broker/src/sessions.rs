@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use queue_protocol::AccountName;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::accounts::Account;
 use crate::connection::Broker;
 use crate::error::BrokerError;
+use crate::signals::Door;
 
 /// How long a session lasts without a request: a workshop day.
 pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
@@ -21,7 +23,7 @@ const HERE_FOR: Duration = Duration::from_secs(90);
 pub(crate) const GENERATION: &str = "generation";
 
 /// SHA-256 of a session id or token.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecretHash(String);
 
 impl SecretHash {
@@ -65,13 +67,24 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, BrokerError> {
+        let account = self.look_at_session(secret).await?;
+        if account.is_some() {
+            let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
+            let mut renew = redis::cmd("PEXPIRE");
+            renew.arg(self.keys.session(&secret.0)).arg(idle_ms);
+            renew.query_async::<()>(&mut self.connection.clone()).await?;
+        }
+        Ok(account)
+    }
+
+    /// The account behind a session, read anew. A look is no use: the session ends when it would have.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn look_at_session(&self, secret: &SecretHash) -> Result<Option<Account>, BrokerError> {
         let mut connection = self.connection.clone();
-        let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
-        let (session, _): (HashMap<String, String>, bool) = redis::pipe()
-            .hgetall(self.keys.session(&secret.0))
-            .pexpire(self.keys.session(&secret.0), idle_ms)
-            .query_async(&mut connection)
-            .await?;
+        let session: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.session(&secret.0)).query_async(&mut connection).await?;
         let Some(name) = session.get("account").and_then(|name| name.parse().ok()) else {
             return Ok(None);
         };
@@ -93,13 +106,19 @@ impl Broker {
         Ok(account)
     }
 
-    /// Ends a session.
+    /// Ends a session and closes its sockets.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: ended or not; end it again.
     pub async fn end_session(&self, secret: &SecretHash) -> Result<(), BrokerError> {
         let mut connection = self.connection.clone();
-        redis::cmd("DEL").arg(self.keys.session(&secret.0)).query_async::<()>(&mut connection).await?;
+        let door = Door::SessionOver { session_over: secret.clone() };
+        redis::pipe()
+            .atomic()
+            .del(self.keys.session(&secret.0))
+            .publish(self.keys.doors(), door.encode())
+            .query_async::<redis::Value>(&mut connection)
+            .await?;
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::frames::ExecutionFrame;
+use crate::sessions::SecretHash;
 use crate::shared_connection::in_time;
 use crate::transitions::record::StoredMessage;
 
@@ -48,6 +49,8 @@ pub enum Signal {
     Drain(WorkerName, bool),
     /// Every session of this account ended; the role is what it had until then.
     SignedOut(AccountName, Role),
+    /// This one session ended.
+    SessionOver(SecretHash),
     /// A token of this worker is worth nothing any more.
     Revoked(WorkerName),
 }
@@ -57,6 +60,7 @@ pub enum Signal {
 #[serde(untagged)]
 pub(crate) enum Door {
     SignedOut { signed_out: AccountName, role: Role },
+    SessionOver { session_over: SecretHash },
     Revoked { revoked: WorkerName },
 }
 
@@ -144,6 +148,7 @@ fn to_worker(json: &[u8]) -> Option<Signal> {
 fn door(json: &[u8]) -> Option<Signal> {
     Some(match serde_json::from_slice(json).ok()? {
         Door::SignedOut { signed_out, role } => Signal::SignedOut(signed_out, role),
+        Door::SessionOver { session_over } => Signal::SessionOver(session_over),
         Door::Revoked { revoked } => Signal::Revoked(revoked),
     })
 }

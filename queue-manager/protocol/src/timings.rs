@@ -27,6 +27,8 @@ pub const CANCEL_PATIENCE: Duration = LEASE;
 pub const REDIS_RESPONSE: Duration = Duration::from_secs(2);
 /// How long a session found valid is believed without asking again.
 pub const SESSION_CACHE: Duration = Duration::from_secs(1);
+/// How often an open socket's session or token is looked at again, should the word of its end have been lost.
+pub const SOCKET_CHECK_EVERY: Duration = Duration::from_secs(30);
 /// How often a websocket is pinged, well below any proxy's idle limit.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// Shortest time between two previews of one job on the worker link.

@@ -18,10 +18,12 @@ use queue_protocol::timings;
 use tokio_util::sync::CancellationToken;
 
 use super::view;
+use crate::app::App;
 use crate::capabilities::Capabilities;
 use crate::connections::goodbye;
-use crate::hub::{Ear, Hub, Interest};
+use crate::hub::{Ear, Interest};
 use crate::identity::Caller;
+use crate::identity::admission::Admission;
 use crate::problem::Trouble;
 
 /// Ended jobs in a snapshot, besides all that wait or run.
@@ -32,22 +34,26 @@ struct Feed {
     capabilities: Capabilities,
     caller: Caller,
     ear: Ear,
+    admission: Admission,
     shutdown: CancellationToken,
 }
 
+/// What a feed waits for.
+enum Heard {
+    Said(Arc<Signal>),
+    /// It is time to look whether the viewer may still listen.
+    Check,
+}
+
 impl Feed {
-    fn open(
-        broker: Broker,
-        capabilities: Capabilities,
-        hub: &Hub,
-        caller: Caller,
-        shutdown: CancellationToken,
-    ) -> Self {
+    async fn open(app: App, caller: Caller) -> Result<Self, Trouble> {
         let interest = match caller.role {
             Role::Instructor => Interest::Room,
             Role::Participant => Interest::Participant(caller.name.clone()),
         };
-        Self { ear: hub.listen(interest), broker, capabilities, caller, shutdown }
+        let (ear, admission) = Admission::open(app.identity, &app.hub, caller.clone(), interest).await?;
+        let (broker, capabilities, shutdown) = (app.broker, app.capabilities, app.shutdown);
+        Ok(Self { broker, capabilities, caller, ear, admission, shutdown })
     }
 
     /// The number is read before what it numbers, so a change in between comes once more and is never missed.
@@ -81,10 +87,11 @@ impl Feed {
         }
     }
 
-    /// The next signal; `None` when the feed is over. Safe to drop while waiting.
-    async fn hear(&mut self) -> Option<Arc<Signal>> {
+    /// The next thing to do; `None` when the feed is over. Safe to drop while waiting.
+    async fn hear(&mut self) -> Option<Heard> {
         tokio::select! {
-            signal = self.ear.next() => signal,
+            signal = self.ear.next() => signal.map(Heard::Said),
+            () = self.admission.due() => Some(Heard::Check),
             () = self.shutdown.cancelled() => None,
         }
     }
@@ -92,17 +99,20 @@ impl Feed {
     /// The next messages; empty when the feed is over and the caller should come back to a new snapshot.
     async fn next(&mut self) -> Vec<FeedMessage> {
         loop {
-            let Some(signal) = self.hear().await else { return Vec::new() };
-            match self.about(signal).await {
+            let Some(heard) = self.hear().await else { return Vec::new() };
+            match self.about(heard).await {
                 Some(messages) if messages.is_empty() => {}
                 other => return other.unwrap_or_default(),
             }
         }
     }
 
-    /// The messages that a signal and all behind it make; `None` when a new snapshot is due and cannot be had. Must not
-    /// be dropped midway: what was heard would be lost.
-    async fn about(&mut self, signal: Arc<Signal>) -> Option<Vec<FeedMessage>> {
+    /// The messages that a signal and all behind it make; `None` when the viewer may not listen any more, or a new
+    /// snapshot is due and cannot be had. Must not be dropped midway: what was heard would be lost.
+    async fn about(&mut self, heard: Heard) -> Option<Vec<FeedMessage>> {
+        let Heard::Said(signal) = heard else {
+            return self.admission.holds().await.then(Vec::new);
+        };
         let mut messages = Vec::new();
         let (mut fresh, mut changed) = (false, false);
         let rest: Vec<_> = std::iter::from_fn(|| self.ear.ready()).collect();
@@ -110,6 +120,9 @@ impl Feed {
             fresh |= *signal == Signal::Listening;
             changed |= matches!(*signal, Signal::Queue(_));
             messages.extend(self.change(&signal));
+        }
+        if fresh && !self.admission.holds().await {
+            return None;
         }
         if fresh {
             return self.snapshot().await.map(|snapshot| vec![snapshot]).ok();
@@ -122,14 +135,8 @@ impl Feed {
 }
 
 /// `GET /api/v1/events`
-pub(crate) async fn events(
-    State(broker): State<Broker>,
-    State(capabilities): State<Capabilities>,
-    State(hub): State<Hub>,
-    State(shutdown): State<CancellationToken>,
-    caller: Caller,
-) -> Result<impl IntoResponse, Trouble> {
-    let feed = Feed::open(broker, capabilities, &hub, caller, shutdown);
+pub(crate) async fn events(State(app): State<App>, caller: Caller) -> Result<impl IntoResponse, Trouble> {
+    let feed = Feed::open(app, caller).await?;
     let snapshot = feed.snapshot().await?;
     let keep_alive = KeepAlive::new().interval(timings::PING_EVERY);
     let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
@@ -163,15 +170,12 @@ fn as_event(message: &FeedMessage) -> Option<Event> {
 
 /// `GET /api/v1/feed`
 pub(crate) async fn socket(
-    State(broker): State<Broker>,
-    State(capabilities): State<Capabilities>,
-    State(hub): State<Hub>,
-    State(shutdown): State<CancellationToken>,
+    State(app): State<App>,
     caller: Caller,
     upgrade: WebSocketUpgrade,
-) -> Response {
-    let feed = Feed::open(broker, capabilities, &hub, caller, shutdown);
-    upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, feed))
+) -> Result<Response, Trouble> {
+    let feed = Feed::open(app, caller).await?;
+    Ok(upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, feed)))
 }
 
 async fn serve(mut socket: WebSocket, mut feed: Feed) {
@@ -187,8 +191,8 @@ async fn serve(mut socket: WebSocket, mut feed: Feed) {
             }
         }
         messages = tokio::select! {
-            signal = feed.hear() => match signal {
-                Some(signal) => match feed.about(signal).await {
+            heard = feed.hear() => match heard {
+                Some(heard) => match feed.about(heard).await {
                     Some(messages) => messages,
                     None => break,
                 },

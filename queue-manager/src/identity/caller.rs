@@ -1,5 +1,8 @@
 //! The caller of a request, as an extractor: whoever asks for a [`Caller`] gets one or answers 401.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -22,6 +25,8 @@ pub struct Identity {
     passwords: Passwords,
     cookie: CookieKind,
     sessions: moka::sync::Cache<SecretHash, Account>,
+    /// How often the cache was emptied: what was read before that must not be put into it afterwards.
+    emptied: Arc<AtomicU64>,
 }
 
 impl Identity {
@@ -30,7 +35,7 @@ impl Identity {
     pub fn new(broker: Broker, passwords: Passwords, cookie: CookieKind) -> Self {
         let sessions =
             moka::sync::Cache::builder().max_capacity(1_000).time_to_live(timings::SESSION_CACHE).build();
-        Self { broker, passwords, cookie, sessions }
+        Self { broker, passwords, cookie, sessions, emptied: Arc::default() }
     }
 
     /// The way the session cookie is sent.
@@ -59,10 +64,34 @@ impl Identity {
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Trouble> {
         if let Some(basic) = authorization(headers, "Basic ") {
             let (name, password) = basic_credentials(basic).ok_or(Trouble::NotSignedIn)?;
-            return Ok(Caller::of(self.verify(&name, password).await?));
+            let account = self.verify(&name, password).await?;
+            let proof = Proof::password(&account);
+            return Ok(Caller::of(account, proof));
         }
-        let secret = self.secret(headers).ok_or(Trouble::NotSignedIn)?;
-        self.session(&SecretHash::of(secret)).await?.map(Caller::of).ok_or(Trouble::NotSignedIn)
+        let secret = SecretHash::of(self.secret(headers).ok_or(Trouble::NotSignedIn)?);
+        let account = self.session(&secret).await?.ok_or(Trouble::NotSignedIn)?;
+        Ok(Caller::of(account, Proof::Session(secret)))
+    }
+
+    /// Whether a caller would be let in now, as who they were: asks the store and believes no cache.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn still_knows(&self, caller: &Caller) -> Result<bool, Trouble> {
+        let account = match &caller.proof {
+            Proof::Session(secret) => self.broker.look_at_session(secret).await?,
+            proof @ Proof::Password(_) => {
+                let account = self.broker.account(&caller.name).await?;
+                account.filter(|account| !account.disabled && *proof == Proof::password(account))
+            }
+        };
+        Ok(account.is_some_and(|account| account.name == caller.name && account.role == caller.role))
+    }
+
+    /// Somebody's session ended: the next request of everyone is looked up anew.
+    pub(crate) fn forget_sessions(&self) {
+        self.emptied.fetch_add(1, Ordering::SeqCst);
+        self.sessions.invalidate_all();
     }
 
     /// The secret of a session: a bearer token, else the cookie.
@@ -74,8 +103,11 @@ impl Identity {
         if let Some(account) = self.sessions.get(secret) {
             return Ok(Some(account));
         }
+        let before = self.emptied.load(Ordering::SeqCst);
         let account = self.broker.session(secret).await?;
-        if let Some(account) = &account {
+        if let Some(account) = &account
+            && self.emptied.load(Ordering::SeqCst) == before
+        {
             self.sessions.insert(secret.clone(), account.clone());
         }
         Ok(account)
@@ -113,11 +145,34 @@ pub struct Caller {
     pub name: AccountName,
     /// What it may do.
     pub role: Role,
+    proof: Proof,
+}
+
+/// By what a caller was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Proof {
+    Session(SecretHash),
+    /// The hash of the password's stored hash, which a new password changes.
+    Password(SecretHash),
+}
+
+impl Proof {
+    fn password(account: &Account) -> Self {
+        Self::Password(SecretHash::of(&account.password_hash))
+    }
 }
 
 impl Caller {
-    fn of(account: Account) -> Self {
-        Self { name: account.name, role: account.role }
+    fn of(account: Account, proof: Proof) -> Self {
+        Self { name: account.name, role: account.role, proof }
+    }
+
+    /// The session by which they came; `None` for a name and a password.
+    pub(crate) fn session(&self) -> Option<&SecretHash> {
+        match &self.proof {
+            Proof::Session(secret) => Some(secret),
+            Proof::Password(_) => None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who is calling. Participants and the instructor come by session cookie, bearer token or HTTP Basic; workers only on
 //! their own listener.
 
+pub(crate) mod admission;
 pub mod caller;
 pub mod cookie;
 pub(crate) mod guard;

@@ -11,6 +11,7 @@ pub(crate) use places::Places;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State, WebSocketUpgrade};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{get, put};
@@ -55,9 +56,15 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn open(State(app): State<App>, Worker(worker): Worker, upgrade: WebSocketUpgrade) -> Response {
+async fn open(
+    State(app): State<App>,
+    Worker(worker): Worker,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Trouble> {
+    let token = SecretHash::of(authorization(&headers, "Bearer ").ok_or(Trouble::NotSignedIn)?);
     let span = tracing::info_span!("link", worker.id = %worker);
-    upgrade
+    Ok(upgrade
         .max_message_size(limits::LINK_FRAME)
-        .on_upgrade(move |socket| session::serve(socket, app, worker).instrument(span))
+        .on_upgrade(move |socket| session::serve(socket, app, worker, token).instrument(span)))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use queue_broker::BrokerError;
+use queue_broker::sessions::SecretHash;
 use queue_broker::signals::Signal;
 use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::Forgotten;
@@ -33,6 +34,8 @@ pub(super) enum Ended {
     Stopping,
     #[error("the worker does not keep up, or its token was revoked")]
     TooSlow,
+    #[error("the worker's token was revoked")]
+    Revoked,
     #[error("nothing was heard for too long")]
     Silent,
     #[error("another link with this worker's token is open")]
@@ -40,9 +43,9 @@ pub(super) enum Ended {
 }
 
 /// Serves one link until it closes.
-pub(super) async fn serve(mut socket: WebSocket, app: App, worker: WorkerName) {
+pub(super) async fn serve(mut socket: WebSocket, app: App, worker: WorkerName, token: SecretHash) {
     let (broker, link) = (app.broker.clone(), LinkId::random());
-    let ended = match Session::begin(&mut socket, app, worker.clone(), link).await {
+    let ended = match Session::begin(&mut socket, app, worker.clone(), link, token).await {
         Ok(mut session) => match session.greet(&mut socket).await {
             Ok(()) => session.converse(&mut socket).await,
             Err(ended) => ended,
@@ -66,6 +69,9 @@ pub(super) async fn serve(mut socket: WebSocket, app: App, worker: WorkerName) {
 pub(super) struct Session {
     pub(super) app: App,
     pub(super) worker: WorkerName,
+    /// By what it was let in; looked at again while the link is open.
+    token: SecretHash,
+    checked_at: Instant,
     pub(super) hello: Hello,
     pub(super) place: Place,
     ear: Ear,
@@ -87,6 +93,7 @@ impl Session {
         app: App,
         worker: WorkerName,
         link: LinkId,
+        token: SecretHash,
     ) -> Result<Self, Ended> {
         let first = tokio::time::timeout(Duration::from_secs(10), socket.recv()).await;
         let Ok(Some(Ok(Message::Text(text)))) = first else {
@@ -95,6 +102,12 @@ impl Session {
         let FromWorker::Hello(hello) = parse(&text)? else {
             return Err(Ended::NotUnderstood("the first message was no hello".to_owned()));
         };
+        // The ear first: a cancel that comes while we greet must not be missed, nor the end of the token, which may also
+        // have come while we waited for the hello.
+        let ear = app.hub.listen(Interest::Worker(worker.clone()));
+        if !opens(&app, &worker, &token).await {
+            return Err(Ended::Revoked);
+        }
         let arrival = if hello.yielding { Arrival::Yield } else { Arrival::Open };
         let attended = app.broker.attend(&worker, link, arrival, &description(&hello)).await;
         match &attended {
@@ -104,13 +117,14 @@ impl Session {
         }
         tracing::info!(worker.id = %worker, worker.gpu = hello.gpu, worker.comfyui = hello.comfyui_version, "a worker joined");
         Ok(Self {
-            // The ear first: a cancel that comes while we greet must not be missed.
-            ear: app.hub.listen(Interest::Worker(worker.clone())),
+            ear,
             place: app.places.take(&worker, link),
             // Until the store has noted this link, it may still name an older one.
             arrival: if attended.is_ok() { Arrival::Stay } else { arrival },
             app,
             worker,
+            token,
+            checked_at: Instant::now(),
             hello,
             heard_at: Instant::now(),
             ready: false,
@@ -193,8 +207,17 @@ impl Session {
 
     /// A wake-up or a change may have been missed.
     async fn sweep(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
+        if self.checked_at.elapsed() >= timings::SOCKET_CHECK_EVERY {
+            self.check_token().await?;
+        }
         self.claim(socket, Forgotten::No).await?;
         self.hint(socket).await
+    }
+
+    /// Its end may have been announced while nobody listened.
+    async fn check_token(&mut self) -> Result<(), Ended> {
+        self.checked_at = Instant::now();
+        if opens(&self.app, &self.worker, &self.token).await { Ok(()) } else { Err(Ended::Revoked) }
     }
 
     /// The store is away: nothing is answered, the worker says it again, and what it holds goes on.
@@ -300,7 +323,11 @@ impl Session {
 
     async fn heed(&mut self, socket: &mut WebSocket, signal: &Arc<Signal>) -> Result<(), Ended> {
         match &**signal {
-            Signal::Wake(_) | Signal::Listening => self.claim(socket, Forgotten::No).await,
+            Signal::Wake(_) => self.claim(socket, Forgotten::No).await,
+            Signal::Listening => {
+                self.check_token().await?;
+                self.claim(socket, Forgotten::No).await
+            }
             Signal::Cancel(_, lease) => say(socket, &ToWorker::Cancel(*lease)).await,
             Signal::Drain(_, true) => self.drain(socket).await,
             // In the store it counts again once it says what it is.
@@ -321,6 +348,11 @@ impl Session {
     async fn resume(&mut self, socket: &mut WebSocket) -> Result<(), Ended> {
         if std::mem::take(&mut self.draining) { say(socket, &ToWorker::Resume).await } else { Ok(()) }
     }
+}
+
+/// Whether a token is this worker's now. While the store does not answer, nobody is sent away: it lends nothing either.
+async fn opens(app: &App, worker: &WorkerName, token: &SecretHash) -> bool {
+    app.broker.worker_of_token(token).await.map_or(true, |known| known.as_ref() == Some(worker))
 }
 
 fn description(hello: &Hello) -> [(&'static str, String); 8] {

@@ -22,7 +22,9 @@ use crate::capabilities::Capabilities;
 use crate::connections::goodbye;
 use crate::hub::{Ear, Hub, Interest};
 use crate::identity::Caller;
-use crate::problem::Trouble;
+use crate::identity::admission::Admission;
+use crate::identity::caller::Identity;
+use crate::problem::{SeatTrouble, Trouble};
 
 #[derive(Deserialize)]
 pub(super) struct Connect {
@@ -34,18 +36,23 @@ pub(super) async fn open(
     State(broker): State<Broker>,
     State(capabilities): State<Capabilities>,
     State(hub): State<Hub>,
+    State(identity): State<Identity>,
     State(shutdown): State<CancellationToken>,
     caller: Caller,
     Asked(connect): Asked<Connect>,
     upgrade: WebSocketUpgrade,
-) -> Response {
+) -> Result<Response, SeatTrouble> {
     let known = connect.client_id.and_then(|text| text.parse().ok());
     let client = match known {
         Some(client) => client,
         None => new_client_id(),
     };
+    let interest = Interest::Participant(caller.name.clone());
+    let (ear, admission) = Admission::open(identity, &hub, caller.clone(), interest).await?;
     let tab = Tab {
-        ear: hub.listen(Interest::Participant(caller.name.clone())),
+        ear,
+        admission,
+        over: false,
         broker,
         capabilities,
         hub,
@@ -54,12 +61,12 @@ pub(super) async fn open(
         knows_metadata: false,
         panel: None,
     };
-    upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
+    Ok(upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
         // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
         if let Err(error) = tab.converse(socket, shutdown).await {
             tracing::debug!(%error, "a tab's socket ended");
         }
-    })
+    }))
 }
 
 #[expect(clippy::expect_used, reason = "32 hexadecimal digits are a client id")]
@@ -69,6 +76,9 @@ fn new_client_id() -> ClientId {
 
 struct Tab {
     ear: Ear,
+    admission: Admission,
+    /// Its session is.
+    over: bool,
     broker: Broker,
     capabilities: Capabilities,
     hub: Hub,
@@ -91,6 +101,9 @@ impl Tab {
         self.replay(&mut socket).await?;
         let mut ping = tokio::time::interval(timings::PING_EVERY);
         let why = loop {
+            if self.over {
+                break "sign in again";
+            }
             tokio::select! {
                 signal = self.ear.next() => match signal {
                     Some(signal) => self.tell(&mut socket, signal).await?,
@@ -102,6 +115,7 @@ impl Tab {
                     Some(Ok(_)) => {}
                 },
                 () = due(&mut self.panel) => self.tell_panel(&mut socket).await?,
+                () = self.admission.due() => self.over = !self.admission.holds().await,
                 _ = ping.tick() => socket.send(Message::Ping(Vec::new().into())).await?,
                 () = shutdown.cancelled() => break "restarting; come back",
             }
@@ -124,6 +138,10 @@ impl Tab {
                     }
                 }
                 Signal::Listening => {
+                    self.over = !self.admission.holds().await;
+                    if self.over {
+                        return Ok(());
+                    }
                     changed = true;
                     if let Some(panel) = &mut self.panel {
                         panel.listening_again().await;

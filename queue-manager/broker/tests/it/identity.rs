@@ -97,11 +97,13 @@ async fn a_token_is_one_workers_until_it_is_revoked() {
 async fn whoever_loses_the_right_to_listen_is_announced() {
     let broker = fresh_workshop().await;
     let mut heard = listening(&broker).await;
-    let (ada, _) = signed_in(&broker, "ada").await;
+    let (ada, secret) = signed_in(&broker, "ada").await;
     let token = broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1")).await.unwrap();
+    broker.end_session(&secret).await.unwrap();
     broker.change_account(&ada.name, &AccountChange::Disabled(true)).await.unwrap();
     broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();
     broker.revoke_worker_token(&token).await.unwrap();
+    assert_eq!(heard.recv().await, Some(Signal::SessionOver(secret)));
     assert_eq!(heard.recv().await, Some(Signal::SignedOut(ada.name, Role::Participant)));
     assert_eq!(heard.recv().await, Some(Signal::Revoked(gpu("gpu-1"))), "enabling signs nobody out");
 }

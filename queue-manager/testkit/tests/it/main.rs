@@ -33,6 +33,7 @@ mod png_text;
 mod proxied;
 mod proxy_server;
 mod rehearsing;
+mod revoking;
 mod roles;
 mod room_accessible;
 mod room_actions;
