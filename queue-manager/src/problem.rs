@@ -20,8 +20,8 @@ pub enum Trouble {
     /// The name or the password is wrong; which of them is not said.
     #[error("That name and password do not go together.")]
     WrongPassword,
-    /// Too many tries for one account.
-    #[error("Too many tries for this account. Wait a minute and try again.")]
+    /// Too many verifications for one account at once; the password was not looked at.
+    #[error("Others are just signing in with this name. Try again in a few seconds.")]
     SlowDown,
     /// Only the instructor may.
     #[error("Only the instructor may do this.")]

@@ -6,6 +6,7 @@ pub mod caller;
 pub mod cookie;
 pub(crate) mod guard;
 pub(crate) mod join;
+mod lines;
 mod once;
 pub mod password;
 pub mod sign_in;

@@ -25,7 +25,7 @@ pub(crate) struct Why {
 pub(crate) async fn page(State(look): State<pages::Look>, Query(why): Query<Why>) -> Response {
     let message = match why.failed.as_deref() {
         None => "",
-        Some("slow") => "Too many tries for this name. Wait a minute and try again.",
+        Some("slow") => "Others are just signing in with this name. Try again in a few seconds.",
         Some("store") => "The queue store is not answering. Try again in a moment.",
         Some(_) => "That name and password do not go together.",
     };
@@ -64,7 +64,14 @@ async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<
     let account = identity.verify(sign_in.name.trim(), sign_in.password).await?;
     // A new id at every sign-in: one that was set before means nothing.
     let secret = random_secret();
-    broker.begin_session(&SecretHash::of(&secret), &account.name).await?;
+    let session = SecretHash::of(&secret);
+    broker.begin_session(&session, &account.name).await?;
+    // The password was verified some time ago: if it was changed meanwhile, this session would outlive it.
+    let now = broker.account(&account.name).await?;
+    if now.is_none_or(|now| now.disabled || now.password_hash != account.password_hash) {
+        broker.end_session(&session).await?;
+        return Err(Trouble::WrongPassword);
+    }
     tracing::info!(participant.id = %account.name, "signed in");
     Ok((account, secret))
 }

@@ -1,0 +1,94 @@
+//! A whole room signs in from one address while somebody guesses.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::Client;
+use serde_json::{Value, json};
+use testkit::{Workshop, WorkshopBuilder};
+
+const ROOM: usize = 20;
+
+/// Status of one sign-in, and how long it took.
+async fn sign_in(workshop: &Workshop, client: &Client, name: &str, password: &str) -> (u16, Duration) {
+    let began = Instant::now();
+    let body = json!({"name": name, "password": password});
+    let answer = client.post(format!("{}/api/v1/session", workshop.front)).json(&body).send().await.unwrap();
+    (answer.status().as_u16(), began.elapsed())
+}
+
+fn longest(times: &[(u16, Duration)]) -> Duration {
+    times.iter().map(|(_, time)| *time).max().unwrap_or_default()
+}
+
+/// `bad` wrong sign-ins spread over `spread`, half of them for the names of the room, and in their midst everybody's
+/// first good one, all at once.
+async fn room_signs_in(bad: usize, spread: Duration) {
+    let workshop = WorkshopBuilder::new().people(ROOM).workers(0).with_nginx().start().await.unwrap();
+    let client = Client::new();
+    let wrong = |n: usize| {
+        let (workshop, client) = (&workshop, &client);
+        async move {
+            tokio::time::sleep(spread.mul_f64(n as f64 / bad as f64)).await;
+            let name = match n % 2 {
+                0 => format!("user{:03}", n / 2 % ROOM + 1),
+                _ => format!("stranger{n}"),
+            };
+            sign_in(workshop, client, &name, &format!("guess {n}")).await
+        }
+    };
+    let good = |n: usize| {
+        let (workshop, client) = (&workshop, &client);
+        async move {
+            tokio::time::sleep(spread / 2).await;
+            let name = format!("user{n:03}");
+            sign_in(workshop, client, &name, workshop.password(&name).unwrap()).await
+        }
+    };
+    let (wrong, good) = tokio::join!(join_all((0..bad).map(wrong)), join_all((1..=ROOM).map(good)));
+    println!(
+        "{ROOM} good sign-ins at once beside {bad} bad ones over {spread:?}: the slowest took {:?}",
+        longest(&good)
+    );
+    println!("the slowest bad one took {:?}", longest(&wrong));
+    let count =
+        |answers: &[(u16, Duration)], status: u16| answers.iter().filter(|(s, _)| *s == status).count();
+    assert_eq!(count(&good, 201), ROOM, "everybody is let in at the first try");
+    assert_eq!(count(&wrong, 401), bad, "and nobody else");
+}
+
+#[tokio::test]
+async fn a_room_signs_in_while_somebody_guesses() {
+    room_signs_in(300, Duration::from_secs(3)).await;
+}
+
+#[tokio::test]
+#[ignore = "the full figure, by hand: cargo test -p testkit --test it -- --ignored two_thousand --nocapture"]
+async fn a_room_signs_in_beside_two_thousand_guesses() {
+    room_signs_in(2_000, Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_by_somebody_elses_wrong_tries() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let client = Client::new();
+    for name in ["user001", "instructor"] {
+        let wrong = join_all((0..100).map(|n| {
+            let (workshop, client) = (&workshop, &client);
+            async move { sign_in(workshop, client, name, &format!("guess {n}")).await.0 }
+        }));
+        assert!(wrong.await.iter().all(|status| *status == 401));
+        let right = workshop.password(name).unwrap();
+        assert_eq!(sign_in(&workshop, &client, name, right).await.0, 201, "{name} gets in at the first try");
+    }
+    let log = workshop.queue_manager.output();
+    assert_eq!(log.matches("many wrong passwords").count(), 2, "one line for each: {log}");
+}
+
+#[tokio::test]
+async fn many_requests_with_a_name_and_a_password_at_once_all_pass() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let answers = join_all((0..40).map(|_| ada.json("/api/v1/jobs"))).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|body: &Value| body["jobs"].is_array())));
+}
