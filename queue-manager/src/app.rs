@@ -32,6 +32,7 @@ use crate::pages::Look;
 use crate::parts::Parts;
 use crate::private_redis::{self, PrivateRedis};
 use crate::sealed::Sealer;
+use crate::turns::Costly;
 use crate::workflow::submit::Door;
 use crate::{api, gate, health, janitor, link, seat};
 
@@ -58,6 +59,7 @@ pub(crate) struct App {
     pub(crate) door: Door,
     pub(crate) sealer: Sealer,
     pub(crate) pace: Pace,
+    pub(crate) costly: Costly,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
 }
@@ -145,8 +147,13 @@ impl App {
                 &config.seats.workflows,
                 config.seats.default_template(),
             ),
-            quota: seat::quota::Quota { megabytes: config.seats.saved_mb, files: config.seats.saved_files },
+            quota: seat::quota::Quota {
+                megabytes: config.seats.saved_mb,
+                files: config.seats.saved_files,
+                uploads_mb: config.seats.uploads_mb,
+            },
             pace: Pace::default(),
+            costly: Costly::default(),
             door: Door {
                 policy: Arc::new(config.seats.policy()),
                 reading: Arc::new(tokio::sync::Semaphore::new(2)),
@@ -191,7 +198,7 @@ impl App {
 }
 
 fn public_router(app: App) -> Router {
-    let (seats, identity) = (seat::router(app.clone()), app.identity.clone());
+    let (seats, identity, pace) = (seat::router(app.clone()), app.identity.clone(), app.pace.clone());
     Router::new()
         .route("/", get(sign_in::home))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
@@ -203,7 +210,7 @@ fn public_router(app: App) -> Router {
         .route("/api/queue/status", get(health::queue_status))
         .nest("/api/v1", api::table::router(&app))
         .merge(crate::pages::router())
-        .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), request))
+        .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), pace.clone(), request))
         .layer(middleware::from_fn(gate::check))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .with_state(app)

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use queue_broker::frames::Payload;
 use queue_broker::sessions::SecretHash;
@@ -12,9 +12,14 @@ use queue_protocol::{AccountName, WorkerName};
 use tokio::sync::{mpsc, watch};
 
 use crate::identity::Caller;
+use crate::problem::Trouble;
 
 /// Signals that may wait for one socket: some seconds of a busy job.
 const QUEUE: usize = 256;
+
+/// Tabs and feeds of one account that may be open at the same time. The next one is refused and no older one closed: a
+/// tab that is closed comes back at once and would close another, for ever; one that is refused asks again by HTTP.
+const SOCKETS: usize = 16;
 
 /// What a listener wants to hear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,38 +103,53 @@ impl Ear {
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.hub.listeners.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.hub.lock().remove(&self.id);
     }
 }
 
 impl Hub {
-    /// Listens for a worker.
+    /// Listens for a worker. Those are not counted.
     pub(crate) fn listen(&self, interest: Interest) -> Ear {
-        self.open(interest, None)
+        self.add(&mut self.lock(), interest, None)
     }
 
     /// Listens for as long as a caller may.
-    pub(crate) fn listen_as(&self, interest: Interest, caller: &Caller) -> Ear {
+    ///
+    /// # Errors
+    /// [`Trouble::TooManySockets`] when the account has as many as it may.
+    pub(crate) fn listen_as(&self, interest: Interest, caller: &Caller) -> Result<Ear, Trouble> {
         let owner = Owner { account: caller.name.clone(), session: caller.session().cloned() };
-        self.open(interest, Some(owner))
+        self.open(interest, owner)
     }
 
-    fn open(&self, interest: Interest, owner: Option<Owner>) -> Ear {
+    fn open(&self, interest: Interest, owner: Owner) -> Result<Ear, Trouble> {
+        let mut listeners = self.lock();
+        let is_theirs = |other: &&Listener| other.owner.as_ref().is_some_and(|o| o.account == owner.account);
+        if listeners.values().filter(is_theirs).count() >= SOCKETS {
+            return Err(Trouble::TooManySockets(SOCKETS));
+        }
+        Ok(self.add(&mut listeners, interest, Some(owner)))
+    }
+
+    fn add(&self, listeners: &mut HashMap<u64, Listener>, interest: Interest, owner: Option<Owner>) -> Ear {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let listener = Listener { interest, owner, sender };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(id, listener);
+        listeners.insert(id, Listener { interest, owner, sender });
         Ear { hub: self.clone(), id, receiver }
     }
 
     /// Whose pages listen to this process.
     pub(crate) fn participants(&self) -> HashSet<AccountName> {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.lock();
         let names = listeners.values().filter_map(|listener| match &listener.interest {
             Interest::Participant(name) => Some(name.clone()),
             Interest::Room | Interest::Worker(_) => None,
         });
         names.collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Listener>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes whenever any job, setting or worker does: says nothing about whose.
@@ -143,7 +163,7 @@ impl Hub {
         }
         let preview = matches!(&signal, Signal::Frame(frame) if matches!(frame.payload, Payload::Binary(_)));
         let signal = Arc::new(signal);
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, listener| {
+        self.lock().retain(|_, listener| {
             if listener.ends_with(&signal) {
                 return false;
             }
@@ -197,7 +217,7 @@ mod tests {
         let hub = Hub::default();
         let listen = |interest, account: &str, secret: &str| {
             let session = Some(SecretHash::of(secret));
-            hub.open(interest, Some(Owner { account: account.parse().unwrap(), session }))
+            hub.open(interest, Owner { account: account.parse().unwrap(), session }).unwrap()
         };
         let (ada, gpu): (AccountName, WorkerName) = ("ada".parse().unwrap(), "gpu-1".parse().unwrap());
         let mut first = listen(Interest::Participant(ada.clone()), "ada", "first");
@@ -214,6 +234,20 @@ mod tests {
         assert_eq!(hub.listeners.lock().unwrap().len(), 2, "nobody else is disturbed");
         hub.tell(Signal::SignedOut("boss".parse().unwrap(), Role::Instructor));
         assert!(room.next().await.is_none(), "the room is for instructors");
+    }
+
+    #[tokio::test]
+    async fn an_account_has_so_many_sockets_and_takes_none_from_others() {
+        let hub = Hub::default();
+        let listen = |account: &str| {
+            let name: AccountName = account.parse().unwrap();
+            hub.open(Interest::Participant(name.clone()), Owner { account: name, session: None })
+        };
+        let mut open: Vec<_> = (0..SOCKETS).map(|_| listen("ada").unwrap()).collect();
+        assert!(matches!(listen("ada"), Err(Trouble::TooManySockets(SOCKETS))));
+        assert!(listen("ben").is_ok());
+        open.pop();
+        assert!(listen("ada").is_ok(), "one that is closed makes room");
     }
 
     #[tokio::test]

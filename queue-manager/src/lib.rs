@@ -26,6 +26,7 @@ mod pages;
 mod parts;
 mod path_rule;
 mod private_redis;
+mod turns;
 mod wording;
 
 pub use app::serve;

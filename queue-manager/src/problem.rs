@@ -29,6 +29,9 @@ pub enum Trouble {
     /// Too many requests of one account.
     #[error("Too many requests at once. Wait a few seconds.")]
     TooFast,
+    /// As many tabs and feeds of one account as it may have.
+    #[error("You have {0} tabs or feeds open, which is the limit. Close one first.")]
+    TooManySockets(usize),
     /// The job or the worker is in a state where this cannot be done. Nothing was changed.
     #[error("{0}")]
     WrongState(String),
@@ -71,6 +74,9 @@ pub enum Trouble {
     /// The queue store does not answer. The outcome is unknown: submit again with the same id.
     #[error("The queue store is not answering. Running jobs go on; try again in a moment.")]
     StoreAway,
+    /// The participant has as much as they may.
+    #[error("{0}")]
+    Full(String),
     /// The store or the disk is full.
     #[error("There is no room to store this. Tell your instructor.")]
     NoRoom,
@@ -89,6 +95,7 @@ impl Trouble {
             Self::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too_fast"),
+            Self::TooManySockets(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets"),
             Self::WrongState(_) => (StatusCode::CONFLICT, "wrong_state"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
@@ -103,6 +110,7 @@ impl Trouble {
             Self::IdTaken => (StatusCode::BAD_REQUEST, "id_taken"),
             Self::LineFull(_) => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
             Self::StoreAway => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),
+            Self::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             Self::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),
             Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, "bug"),
         }
@@ -115,7 +123,11 @@ impl Trouble {
                 let challenge = HeaderValue::from_static("Basic realm=\"Atelier\", charset=\"UTF-8\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Self::SlowDown | Self::TooFast | Self::LineFull(_) | Self::StoreAway => {
+            Self::SlowDown
+            | Self::TooFast
+            | Self::TooManySockets(_)
+            | Self::LineFull(_)
+            | Self::StoreAway => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
@@ -206,6 +218,11 @@ impl From<std::io::Error> for Trouble {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 tracing::error!(%error, "the disk is full");
                 Self::NoRoom
+            }
+            std::io::ErrorKind::NotADirectory
+            | std::io::ErrorKind::IsADirectory
+            | std::io::ErrorKind::AlreadyExists => {
+                Self::BadRequest("A file or a folder with this name is in the way.".to_owned())
             }
             _ => {
                 tracing::error!(%error, "a file could not be moved");

@@ -41,6 +41,10 @@ pub struct SeatSettings {
     /// Number of files that one participant may save in their seat.
     #[arg(long, env = "ATELIER_SAVED_FILES", value_name = "FILES", value_parser = value_parser!(u64).range(1..=1_000_000), default_value_t = 2_000, global = true)]
     pub saved_files: u64,
+
+    /// Megabytes of uploads that one participant may have.
+    #[arg(long, env = "ATELIER_UPLOADS_MB", value_name = "MB", value_parser = value_parser!(u64).range(1..=10_000_000), default_value_t = 4_000, global = true)]
+    pub uploads_mb: u64,
 }
 
 impl SeatSettings {
@@ -100,6 +104,7 @@ mod tests {
             saved_files: 1,
             refused_nodes: Vec::new(),
             allowed_nodes: Vec::new(),
+            uploads_mb: 1,
         }
     }
 

@@ -2,12 +2,10 @@
 
 use std::io;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use queue_protocol::{AccountName, FileHash};
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Files, StorePath, Written};
+use super::{Arrived, Entry, Files, StorePath};
 use crate::problem::Trouble;
 
 /// What a name points to.
@@ -54,46 +52,44 @@ pub fn content_path(participant: &AccountName, sha256: &FileHash) -> Result<Stor
 }
 
 impl Files {
-    /// Stores the content of an upload; its name comes later, because browsers send it after the file.
-    ///
-    /// # Errors
-    /// [`Trouble::TooLarge`] past the limit; nothing is left behind.
-    pub async fn receive_input<S, E>(
-        &self,
-        participant: &AccountName,
-        limit: usize,
-        body: S,
-    ) -> Result<Input, Trouble>
-    where
-        S: Stream<Item = Result<Bytes, E>> + Unpin,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let arriving =
-            StorePath::new(&["inputs", participant.as_str(), "arriving", &uuid::Uuid::new_v4().to_string()])?;
-        let Written { sha256, size } =
-            self.write_stream(&arriving, limit as u64, body).await.map_err(|error| match error.kind() {
-                io::ErrorKind::FileTooLarge => Trouble::TooLarge(limit),
-                _ => error.into(),
-            })?;
-        self.rename(&arriving, &content_path(participant, &sha256)?)?;
-        Ok(Input { sha256, size })
-    }
-
-    /// Gives a received content a name (`sub/x.png`). As ComfyUI does: the same bytes keep the name, other bytes get
+    /// Gives an upload that arrived a name (`sub/x.png`). As ComfyUI does: the same bytes keep the name, other bytes get
     /// `x (1).png` unless `overwrite`. Answers the name it got.
     ///
     /// # Errors
-    /// [`Trouble::BadPath`] for a name that is not one.
+    /// [`Trouble::BadPath`] for a name that is not one, or [`Trouble::BadRequest`] for one that is a folder's: nothing is
+    /// kept then.
     pub async fn name_input(
         &self,
         participant: &AccountName,
         name: &str,
         overwrite: bool,
-        input: &Input,
+        arrived: &Arrived,
     ) -> Result<String, Trouble> {
-        let name = self.free_name(participant, name, overwrite, input).await?;
-        self.write(&name_path(participant, &name)?, serde_json::to_vec(input)?).await?;
+        let input = Input { sha256: arrived.written.sha256.clone(), size: arrived.written.size };
+        let name = self.free_name(participant, name, overwrite, &input).await?;
+        let content = content_path(participant, &input.sha256)?;
+        let is_new = self.entry(&content).is_err();
+        self.keep(arrived, &content)?;
+        let named = self.write(&name_path(participant, &name)?, serde_json::to_vec(&input)?).await;
+        if named.is_err() && is_new {
+            self.remove(&content)?;
+        }
+        named?;
         Ok(name)
+    }
+
+    /// Bytes of everything a participant uploaded, each content once.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn input_bytes(&self, participant: &AccountName) -> Result<u64, Trouble> {
+        let folder = StorePath::new(&["inputs", participant.as_str(), "content"])?;
+        let files = self.clone();
+        let listed = tokio::task::spawn_blocking(move || files.list(&folder, false)).await;
+        match listed.map_err(io::Error::other)? {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            other => Ok(other?.iter().map(|entry| entry.size).sum()),
+        }
     }
 
     async fn free_name(
@@ -141,13 +137,15 @@ impl Files {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     async fn put(files: &Files, name: &str, bytes: &'static [u8], overwrite: bool) -> String {
         let body = futures_util::stream::iter([Ok::<_, io::Error>(Bytes::from_static(bytes))]);
         let ada = "ada".parse().unwrap();
-        let input = files.receive_input(&ada, 1_000, body).await.unwrap();
-        files.name_input(&ada, name, overwrite, &input).await.unwrap()
+        let arrived = files.receive(1_000, body).await.unwrap();
+        files.name_input(&ada, name, overwrite, &arrived).await.unwrap()
     }
 
     #[tokio::test]
@@ -162,5 +160,22 @@ mod tests {
         assert_eq!(files.input(&ada, "x.png").await.unwrap().unwrap().size, 5);
         assert_eq!(files.inputs_of(&ada).unwrap().len(), 2);
         assert!(files.input(&"ben".parse().unwrap(), "x.png").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_gets_no_name_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let ada = "ada".parse().unwrap();
+        put(&files, "a", b"one", false).await;
+        let body = || futures_util::stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"other"))]);
+        let arrived = files.receive(1_000, body()).await.unwrap();
+        let refused = files.name_input(&ada, "a/b", false, &arrived).await;
+        assert!(matches!(refused, Err(Trouble::BadRequest(_))), "{refused:?}");
+        drop(arrived);
+        drop(files.receive(1_000, body()).await.unwrap());
+        assert!(files.receive(2, body()).await.is_err());
+        assert_eq!(files.input_bytes(&ada).await.unwrap(), 3);
+        assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
     }
 }

@@ -37,6 +37,12 @@ pub struct Entry {
     pub modified_ms: u64,
 }
 
+/// Where files lie until they have come as a whole.
+const INCOMING: &str = "incoming";
+
+/// A file that began to arrive so long ago will not end.
+const OLD_MS: u64 = 24 * 3600 * 1_000;
+
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -44,6 +50,44 @@ pub struct Written {
     pub sha256: FileHash,
     /// Bytes.
     pub size: u64,
+}
+
+/// A file that came as a whole and has no place yet. Goes when it is dropped.
+pub struct Arrived {
+    incoming: Incoming,
+    /// What it is.
+    pub written: Written,
+}
+
+impl Arrived {
+    /// All of it.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn read(&self) -> io::Result<Vec<u8>> {
+        self.incoming.files.read_at(&self.incoming.name).await
+    }
+}
+
+/// The file itself, until it is dropped.
+struct Incoming {
+    files: Files,
+    name: String,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // One that got its place is not there any more.
+        drop(self.files.root.remove_file(&self.name));
+    }
+}
+
+/// What is asked for by a name that goes through a file, or that is a folder, is not there.
+fn missing(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => io::ErrorKind::NotFound.into(),
+        _ => error,
+    }
 }
 
 impl Files {
@@ -54,8 +98,28 @@ impl Files {
     pub fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let root = Dir::open_ambient_dir(folder, ambient_authority())?;
-        root.create_dir_all("incoming")?;
-        Ok(Self { root: Arc::new(root) })
+        root.create_dir_all(INCOMING)?;
+        let files = Self { root: Arc::new(root) };
+        files.forget_old_arrivals()?;
+        Ok(files)
+    }
+
+    /// Removes what a process that ended left half arrived. Another process may be receiving beside us, so the young stay.
+    fn forget_old_arrivals(&self) -> io::Result<()> {
+        let probe = self.incoming();
+        let now_ms = modified_ms(&self.root.create(&probe)?.metadata()?);
+        self.root.remove_file(&probe)?;
+        for entry in self.root.read_dir(INCOMING)? {
+            let entry = entry?;
+            if now_ms.saturating_sub(modified_ms(&entry.metadata()?)) > OLD_MS {
+                entry.remove_file()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn incoming(&self) -> String {
+        format!("{INCOMING}/{}", uuid::Uuid::new_v4())
     }
 
     /// Writes a whole file; readers see the old one or the new one.
@@ -76,25 +140,37 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let incoming = format!("incoming/{}", uuid::Uuid::new_v4());
-        let file = tokio::fs::File::from_std(self.root.create(&incoming)?.into_std());
-        match receive(file, limit, &mut body).await {
-            Ok(written) => {
-                self.place(&incoming, path)?;
-                Ok(written)
-            }
-            Err(error) => {
-                self.root.remove_file(&incoming)?;
-                Err(error)
-            }
-        }
+        let arrived = self.receive(limit, &mut body).await?;
+        self.keep(&arrived, path)?;
+        Ok(arrived.written.clone())
     }
 
-    fn place(&self, incoming: &str, path: &StorePath) -> io::Result<()> {
+    /// Takes a file in as it arrives, at most `limit` bytes, under no name: it is gone when what is answered is dropped.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] past the limit, the sender's, or the file system's; nothing is left behind.
+    pub async fn receive<S, E>(&self, limit: u64, mut body: S) -> io::Result<Arrived>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let incoming = self.incoming();
+        let file = tokio::fs::File::from_std(self.root.create(&incoming)?.into_std());
+        // From here on it is removed, whatever becomes of this request.
+        let incoming = Incoming { files: self.clone(), name: incoming };
+        let written = receive(file, limit, &mut body).await?;
+        Ok(Arrived { incoming, written })
+    }
+
+    /// Gives what arrived its place; readers see the old file or the new one.
+    ///
+    /// # Errors
+    /// The file system's; the old file is as it was.
+    pub fn keep(&self, arrived: &Arrived, path: &StorePath) -> io::Result<()> {
         if let Some(folder) = path.folder() {
             self.root.create_dir_all(folder)?;
         }
-        self.root.rename(incoming, &self.root, path.as_str())
+        self.root.rename(&arrived.incoming.name, &self.root, path.as_str())
     }
 
     /// Opens a file for reading, with its size.
@@ -102,7 +178,7 @@ impl Files {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] also for a folder.
     pub fn open_file(&self, path: &StorePath) -> io::Result<(tokio::fs::File, u64)> {
-        let file = self.root.open(path.as_str())?;
+        let file = self.root.open(path.as_str()).map_err(missing)?;
         let about = file.metadata()?;
         if !about.is_file() {
             return Err(io::ErrorKind::NotFound.into());
@@ -115,10 +191,14 @@ impl Files {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] also for a folder.
     pub async fn read(&self, path: &StorePath) -> io::Result<Vec<u8>> {
-        let file = self.root.open(path.as_str())?;
+        self.read_at(path.as_str()).await
+    }
+
+    async fn read_at(&self, path: &str) -> io::Result<Vec<u8>> {
+        let file = self.root.open(path).map_err(missing)?;
         tokio::task::spawn_blocking(move || {
             let mut bytes = Vec::new();
-            file.into_std().read_to_end(&mut bytes).map(|_| bytes)
+            file.into_std().read_to_end(&mut bytes).map(|_| bytes).map_err(missing)
         })
         .await
         .map_err(io::Error::other)?
@@ -129,7 +209,7 @@ impl Files {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] also for a folder.
     pub fn entry(&self, path: &StorePath) -> io::Result<Entry> {
-        let about = self.root.metadata(path.as_str())?;
+        let about = self.root.metadata(path.as_str()).map_err(missing)?;
         if !about.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -171,7 +251,7 @@ impl Files {
     /// # Errors
     /// The file system's, which is the answer.
     pub fn probe(&self) -> io::Result<()> {
-        let probe = format!("incoming/{}", uuid::Uuid::new_v4());
+        let probe = self.incoming();
         self.root.create(&probe)?.into_std().write_all(b"ready")?;
         self.root.remove_file(&probe)
     }

@@ -20,14 +20,14 @@ impl Admission {
     /// or heard of.
     ///
     /// # Errors
-    /// [`Trouble::NotSignedIn`] for a session that was believed and is over, or the store's.
+    /// [`Trouble::NotSignedIn`] for a session that was believed and is over, [`Trouble::TooManySockets`], or the store's.
     pub(crate) async fn open(
         identity: Identity,
         hub: &Hub,
         caller: Caller,
         interest: Interest,
     ) -> Result<(Ear, Self), Trouble> {
-        let ear = hub.listen_as(interest, &caller);
+        let ear = hub.listen_as(interest, &caller)?;
         if !identity.still_knows(&caller).await? {
             return Err(Trouble::NotSignedIn);
         }

@@ -1,42 +1,64 @@
 //! `jobs/archive.zip`: everything of one participant, written while it is downloaded: what their jobs made, and the
-//! workflows they saved.
+//! workflows they saved. One at a time per account and two in all; whoever reads too slowly is cut off.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 use zip::CompressionMethod;
-use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::write::{SimpleFileOptions, StreamWriter, ZipWriter};
 
 use super::queue::RECENT;
 use crate::api::view::references;
 use crate::files::{Files, StorePath, outputs};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::turns::Costly;
 use crate::workflow::submit::Door;
 
 /// Bytes that are read before they are handed to the browser.
-const CHUNK: usize = 256 * 1024;
+const PIECE: usize = 256 * 1024;
+
+/// How long a browser may take for one piece.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn download(
     State(door): State<Door>,
     State(files): State<Files>,
+    State(costly): State<Costly>,
     caller: Caller,
 ) -> Result<Response, SeatTrouble> {
+    let turn = costly.archives.try_take(&caller.name)?;
     let list = contents(&door, &files, &caller).await?;
-    // A browser that reads slowly stops the reading of files, not more.
+    // A browser that reads slowly stops the reading of files, and holds no thread meanwhile.
     let (sender, mut pieces) = mpsc::channel(2);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = write(&files, &list, Pipe(sender.clone())) {
-            // Who is gone needs no answer; everyone else must not take half an archive for a whole one.
-            let _ = sender.blocking_send(Err(error));
+    let whole = Arc::new(AtomicBool::new(false));
+    let is_whole = Arc::clone(&whole);
+    TaskTracker::new().spawn(async move {
+        match write(&files, &list, &sender).await {
+            Ok(()) => whole.store(true, Ordering::Release),
+            Err(error) => tracing::debug!(%error, "an archive ended early"),
         }
+        drop((sender, turn));
     });
-    let body = Body::from_stream(futures_util::stream::poll_fn(move |context| pieces.poll_recv(context)));
+    // Nobody must take half an archive for a whole one.
+    let body = Body::from_stream(futures_util::stream::poll_fn(move |context| {
+        pieces.poll_recv(context).map(|piece| match piece {
+            None if !is_whole.load(Ordering::Acquire) => {
+                Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))
+            }
+            piece => piece.map(Ok),
+        })
+    }));
     let name = format!("attachment; filename=\"{}.zip\"", caller.name);
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),
@@ -74,9 +96,12 @@ async fn contents(
     Ok(list)
 }
 
+type Pieces = mpsc::Sender<Bytes>;
+
 /// Pictures and films are compressed as they are.
-fn write(files: &Files, list: &BTreeMap<String, StorePath>, pipe: Pipe) -> io::Result<()> {
-    let mut archive = ZipWriter::new_stream(BufWriter::with_capacity(CHUNK, pipe));
+async fn write(files: &Files, list: &BTreeMap<String, StorePath>, pieces: &Pieces) -> io::Result<()> {
+    let written = Written::default();
+    let mut archive = ZipWriter::new_stream(written.clone());
     for (name, path) in list {
         let (file, size) = match files.open_file(path) {
             Ok(found) => found,
@@ -84,22 +109,58 @@ fn write(files: &Files, list: &BTreeMap<String, StorePath>, pipe: Pipe) -> io::R
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let Ok(mut file) = file.try_into_std() else { continue };
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(size > u64::from(u32::MAX));
         archive.start_file(name.as_str(), options)?;
-        io::copy(&mut file, &mut archive)?;
+        copy(file, &mut archive, &written, pieces).await?;
     }
-    archive.finish()?.into_inner().flush()
+    archive.finish()?;
+    written.send(0, pieces).await
 }
 
-/// Hands what is written to the body of an answer.
-struct Pipe(mpsc::Sender<io::Result<Bytes>>);
+async fn copy(
+    mut file: tokio::fs::File,
+    archive: &mut ZipWriter<StreamWriter<Written>>,
+    written: &Written,
+    pieces: &Pieces,
+) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = file.read(&mut piece).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        archive.write_all(&piece[..read])?;
+        written.send(PIECE, pieces).await?;
+    }
+}
 
-impl Write for Pipe {
+/// What was written and not sent yet. Writing never fails, so an archive that is given up ends without a word.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    /// Sends all there is, if it is at least so much.
+    async fn send(&self, at_least: usize, pieces: &Pieces) -> io::Result<()> {
+        let piece = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() < at_least {
+                return Ok(());
+            }
+            std::mem::take(&mut *waiting)
+        };
+        match pieces.send_timeout(Bytes::from(piece), PATIENCE).await {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(io::ErrorKind::TimedOut.into()),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -39,6 +39,7 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::identity::caller::Identity;
+use crate::identity::guard::Pace;
 use crate::path_rule;
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -132,7 +133,12 @@ fn personal() -> Router<App> {
 
 /// Takes a request to the seat its path names, if the session is that participant's. A path that names another one
 /// does not exist.
-pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Request) -> Response {
+pub(crate) async fn dispatch(
+    seats: Router,
+    identity: Identity,
+    pace: Pace,
+    mut request: Request,
+) -> Response {
     let raw = request.uri().path().to_owned();
     let Some((participant, rest)) = path_rule::participant_of(&raw) else {
         return frontend::shared_file(seats, request).await;
@@ -156,6 +162,9 @@ pub(crate) async fn dispatch(seats: Router, identity: Identity, mut request: Req
         }
         Err(trouble) => return SeatTrouble(trouble).into_response(),
     };
+    if let Err(trouble) = pace.request(&caller.name) {
+        return SeatTrouble(trouble).into_response();
+    }
     if caller.name != participant {
         return SeatTrouble(Trouble::NotFound).into_response();
     }

@@ -1,14 +1,10 @@
-//! Pictures made from pictures: previews, single channels, a mask laid over its original. Off the async threads, two at
-//! a time, and only up to a size.
+//! Pictures made from pictures: previews, single channels, a mask laid over its original. Off the async threads, only up
+//! to a size, and by whoever has a turn for it: from before the file is read until its form is handed out.
 
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-use tokio::sync::Semaphore;
-
-/// Pictures decoded at the same time, in this process.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// Bytes of a file that is decoded.
 pub(super) const FILE: u64 = 64 * 1024 * 1024;
@@ -103,7 +99,6 @@ fn decode(bytes: &[u8]) -> Option<DynamicImage> {
 }
 
 async fn aside<F: FnOnce() -> Option<Vec<u8>> + Send + 'static>(work: F) -> Option<Vec<u8>> {
-    let _turn = AT_ONCE.acquire().await.ok()?;
     tokio::task::spawn_blocking(work).await.ok()?
 }
 

@@ -1,8 +1,9 @@
 //! `view`: one's own inputs and outputs, and no other byte; whole, in part, or in another form.
 
+use std::convert::Infallible;
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +20,10 @@ use super::range::{self, Part};
 use crate::files::{Entry, Files, StorePath, inputs, outputs};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::turns::Costly;
+
+/// Bytes of a made picture that are handed out together.
+const PIECE: usize = 64 * 1024;
 
 /// Which file, in ComfyUI's words.
 #[derive(Deserialize)]
@@ -42,6 +47,7 @@ pub(super) struct Found {
 pub(super) async fn file(
     State(broker): State<Broker>,
     State(files): State<Files>,
+    State(costly): State<Costly>,
     caller: Caller,
     headers: HeaderMap,
     Asked(which): Asked<Which>,
@@ -54,7 +60,7 @@ pub(super) async fn file(
     let mut response = if range::matches(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        match made(&files, &found, form).await? {
+        match made(&files, &costly, &caller, &found, form).await? {
             Some(response) => response,
             None => as_it_is(&files, &found, &entry, &headers, &tag).await?,
         }
@@ -140,11 +146,29 @@ async fn output(
     outputs::visible(&job, kind, &rest)
 }
 
-/// The other form that was asked for; `None` when the file itself is the answer.
-async fn made(files: &Files, found: &Found, form: Option<Form>) -> Result<Option<Response>, Trouble> {
+/// The other form that was asked for; `None` when the file itself is the answer. The file is read when it is the
+/// caller's turn, and the next one of theirs when this answer has gone out.
+async fn made(
+    files: &Files,
+    costly: &Costly,
+    caller: &Caller,
+    found: &Found,
+    form: Option<Form>,
+) -> Result<Option<Response>, Trouble> {
     let Some(form) = form else { return Ok(None) };
-    let rendered = picture::render(files.read(&found.path).await?, form).await;
-    Ok(rendered.map(|bytes| ([(header::CONTENT_TYPE, form.content_type())], bytes).into_response()))
+    let mut turn = costly.pictures.take(&caller.name).await?;
+    let Some(bytes) = picture::render(files.read(&found.path).await?, form).await else { return Ok(None) };
+    turn.let_others();
+    let length = bytes.len();
+    let pieces = futures_util::stream::unfold((Bytes::from(bytes), turn), async |(mut rest, turn)| {
+        let piece = rest.split_to(rest.len().min(PIECE));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, turn)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, form.content_type().to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    Ok(Some((headers, Body::from_stream(pieces)).into_response()))
 }
 
 async fn as_it_is(
