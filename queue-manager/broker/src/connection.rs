@@ -83,6 +83,16 @@ impl Broker {
         run_id(&info)
     }
 
+    /// Whether the store throws away what it holds when it is full: its policy, and `None` for one that never does.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn evicts(&self) -> Result<Option<String>, BrokerError> {
+        let info: String = self.ask_our_node(redis::cmd("INFO").arg("memory")).await?;
+        let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
+        Ok(policy.filter(|policy| *policy != "noeviction").map(ToOwned::to_owned))
+    }
+
     /// Asks for a sign of life.
     ///
     /// # Errors

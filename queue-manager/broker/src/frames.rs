@@ -1,6 +1,6 @@
 //! Execution messages on their way to the tab that submitted the job. A header line in JSON, then the message.
 
-use queue_protocol::{AccountName, ClientId, JobId};
+use queue_protocol::{AccountName, ClientId, JobId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::Broker;
@@ -82,6 +82,9 @@ impl Broker {
                 .arg(frame.participant.as_str())
                 .arg(client.as_str())
                 .arg(bytes)
+                .arg(limits::MISSED)
+                .arg(limits::MISSED_TABS)
+                .arg(limits::MISSED_BYTES)
                 .run()
                 .await
                 .map(drop);

@@ -55,10 +55,17 @@ const SHARED: [(&str, &str); 7] = [
     ("presence", include_str!("transitions/shared/presence.lua")),
 ];
 
+/// Marks a script that a full store refuses.
+const REFUSED_WHEN_FULL: &str = "\n-- Refused when the store is full";
+
 #[expect(clippy::disallowed_methods, reason = "this is the script table that the ban points to")]
 pub(crate) fn assemble(body: &str) -> Source {
     let with = body.lines().find_map(|line| line.strip_prefix("-- With ")).unwrap_or_default();
     let mut text = include_str!("transitions/shared/prelude.lua").to_owned();
+    // What ends jobs or forgets them must go on in a full store, or it stays full.
+    if !body.contains(REFUSED_WHEN_FULL) {
+        text = text.replacen("#!lua", "#!lua flags=allow-oom", 1);
+    }
     for (name, part) in SHARED {
         if with.split(' ').any(|needed| needed == name) {
             text.push('\n');
@@ -122,6 +129,8 @@ mod tests {
     /// Only with this first line does a cluster refuse a key of another slot on the same node.
     #[test]
     fn every_script_keeps_to_one_slot() {
-        assert!(assemble("return 1").text.starts_with("#!lua\n"));
+        assert!(assemble("return 1").text.starts_with("#!lua flags=allow-oom\n"));
+        let grows = assemble("-- Stores more.\n-- Refused when the store is full\nreturn 1");
+        assert!(grows.text.starts_with("#!lua\n"));
     }
 }

@@ -28,6 +28,14 @@ pub const WAITING: u32 = 10_000;
 pub const WAITING_BYTES: u64 = 1024 * 1024 * 1024;
 /// Records of ended jobs that are kept.
 pub const ENDED: u32 = 10_000;
+/// Bytes of those records, with their workflows and results as the store keeps them.
+pub const ENDED_BYTES: u64 = 256 * 1024 * 1024;
+/// Messages that wait for one tab that is away.
+pub const MISSED: usize = 500;
+/// Tabs of one participant for which messages wait.
+pub const MISSED_TABS: usize = 32;
+/// Bytes of the messages that wait for all tabs of one participant.
+pub const MISSED_BYTES: usize = 16 * 1024 * 1024;
 /// A message of ComfyUI or a result larger than this is cut down by the worker, so that it fits [`LINK_FRAME`].
 pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).

@@ -16,13 +16,21 @@ impl Broker {
         script!("age").call(self).arg(usual_ms).run().await?.parse(1)
     }
 
-    /// Forgets the oldest records of ended jobs beyond what is kept, at most 100 at a time. Files stay.
+    /// Forgets records of ended jobs that are too old, and beyond what is kept the oldest of whoever has most; at most 100
+    /// at a time. Files stay.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: the next call does what this one did not.
     pub async fn purge(&self) -> Result<u64, BrokerError> {
         let usual_ms = u64::try_from(timings::KEEP_ENDED.as_millis()).unwrap_or(u64::MAX);
-        script!("purge").call(self).arg(usual_ms).arg(limits::ENDED).run().await?.parse(1)
+        script!("purge")
+            .call(self)
+            .arg(usual_ms)
+            .arg(limits::ENDED)
+            .arg(limits::ENDED_BYTES)
+            .run()
+            .await?
+            .parse(1)
     }
 
     /// Counts everything from scratch; a sentence for each thing that does not add up. Reads every job.

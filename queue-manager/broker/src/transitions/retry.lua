@@ -1,5 +1,6 @@
 -- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is.
 -- With workers turns places admission
+-- Refused when the store is full
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] job id   ARGV[3] owner it must have, '' for the instructor
 -- ARGV[4] id of the new job   ARGV[5..] usual caps as for submit, four of them

@@ -1,5 +1,6 @@
 -- Stores a job at the tail of its owner's line, or where its number puts it.
 -- With workers turns places ordering admission
+-- Refused when the store is full
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms
 -- ARGV[2] job id             ARGV[3] participant         ARGV[4] lane

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use queue_broker::transitions::record::Deed;
-use queue_protocol::{JobState, Lane, Mode, Reason, timings};
+use queue_broker::{Broker, BrokerError};
+use queue_protocol::{JobId, JobState, Lane, Mode, Reason, timings};
 
 use crate::redis_server::{RedisServer, fresh_workshop};
 use crate::workshop::{AT_ONCE, Submit, gpu, held, lent, nothing, person, submit};
@@ -64,6 +65,57 @@ async fn records_of_ended_jobs_are_purged_oldest_first_and_totals_stay() {
     assert_eq!(broker.status().await.unwrap().completed_jobs, 5);
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
     assert_eq!(broker.job(waiting).await.unwrap().unwrap().state, JobState::Pending, "never what waits");
+}
+
+async fn ended(broker: &Broker, who: &str, nth: u64) -> JobId {
+    let id = submit(broker, &person(who)).await;
+    broker.at_clock_offset(Duration::from_secs(nth)).cancel(id, None, AT_ONCE).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_flood_of_one_takes_nobody_elses_records() {
+    let broker = fresh_workshop().await;
+    broker.configure(None, &[("keep_ended", "10")]).await.unwrap();
+    let (mut bens, mut adas) = (Vec::new(), Vec::new());
+    for nth in 0..4 {
+        bens.push(ended(&broker, "ben", nth).await);
+    }
+    for nth in 4..40 {
+        adas.push(ended(&broker, "ada", nth).await);
+        broker.purge().await.unwrap();
+    }
+    assert_eq!(broker.jobs(&bens).await.unwrap().len(), 4, "he has what he had");
+    let left: Vec<_> = broker.jobs(&adas).await.unwrap().into_iter().map(|job| job.id).collect();
+    assert_eq!(left, adas[30..], "the newest six of hers");
+    // The same by bytes: a record takes at least one kilobyte.
+    broker.configure(None, &[("keep_ended_bytes", "7000")]).await.unwrap();
+    broker.purge().await.unwrap();
+    let [bens, adas] = [broker.jobs(&bens).await.unwrap().len(), broker.jobs(&adas).await.unwrap().len()];
+    assert!((2..=4).contains(&bens) && (2..=4).contains(&adas) && bens + adas <= 6, "{bens} and {adas}");
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_new_jobs_and_ends_those_it_has() {
+    let server = RedisServer::start();
+    let broker = server.workshop().await;
+    let ada = person("ada");
+    let (first, second) = (submit(&broker, &ada).await, submit(&broker, &ada).await);
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    assert_eq!(claimed.job, first);
+    server.set("maxmemory", "1").await;
+    let refused = Submit::of(&ada).try_to(&broker).await;
+    assert!(matches!(refused, Err(BrokerError::Full(_))), "{refused:?}");
+    broker.renew(&gpu("gpu-1"), held(&claimed), timings::LEASE).await.unwrap();
+    broker.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
+    broker.cancel(second, None, AT_ONCE).await.unwrap();
+    broker.configure(None, &[("keep_ended", "1")]).await.unwrap();
+    assert_eq!(broker.purge().await.unwrap(), 1, "and it makes room");
+    broker.reap().await.unwrap();
+    server.set("maxmemory", "0").await;
+    submit(&broker, &ada).await;
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use queue_broker::Broker;
 use queue_broker::frames::{ExecutionFrame, Payload};
 use queue_broker::signals::Signal;
-use queue_protocol::JobState;
+use queue_protocol::{JobState, limits};
 use tokio::sync::mpsc;
 
 use crate::redis_server::fresh_workshop;
@@ -97,4 +97,42 @@ async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
     assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), [frame]);
     broker.delivered(&person("ada"), &tab).await.unwrap();
     assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_waits_for_tabs_that_are_away_has_a_limit_and_the_newest_stays() {
+    let broker = fresh_workshop().await;
+    let (ada, job) = (person("ada"), submit(&broker, &person("ada")).await);
+    let send = async |tab: &str, text: String| {
+        let payload = Payload::Text(text);
+        let client = Some(tab.parse().unwrap());
+        broker
+            .publish(&ExecutionFrame { participant: ada.clone(), client, job, payload }, true)
+            .await
+            .unwrap();
+    };
+    let waits = async |tab: &str| broker.missed(&ada, &tab.parse().unwrap()).await.unwrap().len();
+    let large = limits::MISSED_BYTES / 8;
+    send("first", "x".repeat(large)).await;
+    for n in 0..20 {
+        send("second", n.to_string().repeat(large / 2)).await;
+    }
+    assert_eq!(waits("first").await, 0, "who was away longest loses first");
+    let left = waits("second").await;
+    assert!((6..8).contains(&left), "{left} of eight eighths, with their headers");
+    broker.delivered(&ada, &"second".parse().unwrap()).await.unwrap();
+    send("second", "once more".to_owned()).await;
+    for n in 0..limits::MISSED_TABS {
+        send(&format!("tab{n}"), "small".to_owned()).await;
+    }
+    let mut kept = waits("second").await;
+    for n in 0..limits::MISSED_TABS {
+        kept += waits(&format!("tab{n}")).await;
+    }
+    assert_eq!(kept, limits::MISSED_TABS, "of one more than there may be");
+    assert_eq!(waits(&format!("tab{}", limits::MISSED_TABS - 1)).await, 1, "the last one");
+    for n in 0..2 * limits::MISSED {
+        send("busy", n.to_string()).await;
+    }
+    assert_eq!(waits("busy").await, limits::MISSED);
 }

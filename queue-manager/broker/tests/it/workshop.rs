@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use queue_broker::Broker;
 use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::submit::{Body, Needs, Order, Submission, Submitted};
+use queue_broker::{Broker, BrokerError};
 use queue_protocol::link::{HeldLease, JobResult};
 use queue_protocol::{AccountName, FileHash, JobId, Lane, LinkId, NeedsId, WorkerName};
 
@@ -49,6 +49,10 @@ impl<'a> Submit<'a> {
     }
 
     pub async fn to(&self, broker: &Broker) -> Submitted {
+        self.try_to(broker).await.unwrap()
+    }
+
+    pub async fn try_to(&self, broker: &Broker) -> Result<Submitted, BrokerError> {
         let hash = format!("{:064x}", self.body.iter().map(|b| u64::from(*b)).sum::<u64>());
         broker
             .submit(&Submission {
@@ -69,7 +73,6 @@ impl<'a> Submit<'a> {
                 inputs: &[],
             })
             .await
-            .unwrap()
     }
 }
 

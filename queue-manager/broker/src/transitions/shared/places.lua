@@ -175,6 +175,11 @@ local function end_lease(id, job)
   redis.call('HDEL', key('worker', job.worker), 'job')
 end
 
+-- What the record of an ended job takes: its workflow, its result, and about a kilobyte of the rest. None of it changes.
+local function record_bytes(id)
+  return 1024 + redis.call('STRLEN', key('body', id)) + redis.call('STRLEN', key('result', id))
+end
+
 -- The only way into an end state. Files and body stay; the lease, the place in line, the worker's hold and keys go.
 local function settle(id, job, state, reason, result)
   local from = job.state
@@ -203,6 +208,8 @@ local function settle(id, job, state, reason, result)
   redis.call('SET', key('result', id), result)
   redis.call('DEL', key('sealed', id))
   redis.call('ZADD', key('ended'), now, id)
+  redis.call('ZADD', key('ended', job.participant), now, id)
+  redis.call('ZINCRBY', key('records'), whole(record_bytes(id)), job.participant)
   count(from, state, job)
   redis.call('HINCRBY', key('tally', job.participant), state, 1)
   redis.call('HINCRBY', key('minute'), state, 1)

@@ -158,6 +158,11 @@ impl RedisServer {
         self.ask::<()>(redis::cmd(command).arg(&keys[0]).arg(arguments)).await;
     }
 
+    /// Changes a setting of the server, on every node.
+    pub async fn set(&self, name: &str, value: &str) {
+        self.ask::<()>(redis::cmd("CONFIG").arg("SET").arg(name).arg(value)).await;
+    }
+
     /// Empties the whole store; for those who have one to themselves.
     pub async fn forget_everything(&self) {
         self.ask::<()>(&redis::cmd("FLUSHALL")).await;
