@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::extract::FromRef;
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use queue_broker::Broker;
+use queue_protocol::timings;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -82,11 +83,14 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let store = if let Some(store) = outside_store {
         store
     } else {
-        let redis = PrivateRedis::start(&config.data, &config.workshop).await?;
+        let redis = PrivateRedis::start(&config.data, &config.workshop, config.store.redis_mb).await?;
         tasks.spawn(redis.keep(redis_stop.clone()));
         private_redis::store(&config.data)
     };
     let broker = Broker::new(&store, &config.workshop)?;
+    if !config.store.evicting_redis {
+        keeps_everything(&broker).await?;
+    }
     let app = App::new(config, broker, shutdown.clone())?;
     app.start_roles(&tasks);
 
@@ -111,6 +115,17 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     redis_stop.cancel();
     tasks.close();
     tasks.wait().await;
+    Ok(())
+}
+
+/// Refuses a store that evicts. One that does not answer yet is looked at by the health checks.
+async fn keeps_everything(broker: &Broker) -> anyhow::Result<()> {
+    if let Ok(Ok(Some(policy))) = tokio::time::timeout(timings::REDIS_RESPONSE, broker.evicts()).await {
+        bail!(
+            "the queue store evicts what it holds when it is full (maxmemory-policy {policy}), so accepted jobs may vanish. \
+             Set its maxmemory-policy to noeviction, or say --evicting-redis if you mean it."
+        );
+    }
     Ok(())
 }
 

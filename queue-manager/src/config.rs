@@ -8,7 +8,7 @@ pub mod store;
 pub(crate) mod effective;
 mod secret;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +77,10 @@ pub struct Config {
     #[arg(long, env = "ATELIER_INSECURE_HTTP", value_parser = BoolishValueParser::new(), global = true)]
     pub insecure_http: bool,
 
+    /// Serve the worker link, which is plain HTTP, on an address that is neither loopback nor private.
+    #[arg(long, env = "ATELIER_PUBLIC_WORKER_LINK", value_parser = BoolishValueParser::new(), global = true)]
+    pub public_worker_link: bool,
+
     /// What is logged, as a filter of tracing: `info`, `debug`, `info,queue_manager=debug`.
     #[arg(long, env = "ATELIER_LOG", value_name = "FILTER", default_value = "info", global = true)]
     pub log: String,
@@ -102,7 +106,8 @@ impl Config {
     /// Stops an unsafe start with a sentence that says what to do.
     ///
     /// # Errors
-    /// When the public address is not loopback without TLS in front, or the default workflow is not there.
+    /// When the public address is not loopback without TLS in front, the workers' address is not private, the store is open
+    /// to its network, or the default workflow is not there.
     pub fn check(&self) -> anyhow::Result<()> {
         if !self.bind.ip().is_loopback() && !self.https && !self.insecure_http {
             bail!(
@@ -111,6 +116,14 @@ impl Config {
                 self.bind
             );
         }
+        if !is_private(self.worker_bind.ip()) && !self.public_worker_link {
+            bail!(
+                "ATELIER_WORKER_BIND={} would send workers' tokens and everybody's pictures in plain HTTP. Bind to 127.0.0.1 \
+                 or to an address in a private network such as Tailscale's, or say --public-worker-link if you mean it.",
+                self.worker_bind
+            );
+        }
+        self.store.check()?;
         self.seats.check()
     }
 
@@ -138,5 +151,37 @@ impl Config {
     #[must_use]
     pub fn reap_every(&self) -> Duration {
         timings::REAP_EVERY.min(self.lease() / 3)
+    }
+}
+
+/// Loopback, an address of a private network, or one that carriers and Tailscale hand out (100.64.0.0/10). All addresses at
+/// once (`0.0.0.0`, `::`) are not.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let shared = first == 100 && (64..128).contains(&second);
+            address.is_loopback() || address.is_private() || address.is_link_local() || shared
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_side_is_no_private_address() {
+        for private in
+            ["127.0.0.1", "10.1.2.3", "192.168.0.9", "172.16.5.5", "100.100.1.2", "fd7a:115c::1", "::1"]
+        {
+            assert!(is_private(private.parse().unwrap()), "{private}");
+        }
+        for public in ["0.0.0.0", "::", "203.0.113.7", "100.1.2.3", "172.32.0.1", "2001:db8::1"] {
+            assert!(!is_private(public.parse().unwrap()), "{public}");
+        }
     }
 }

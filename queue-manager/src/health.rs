@@ -1,6 +1,7 @@
 //! Health: alive, ready, and the published views that monitors and old scripts read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -10,6 +11,7 @@ use queue_broker::Broker;
 use queue_protocol::api::QueueStatus;
 use serde::Serialize;
 
+use crate::config::Config;
 use crate::files::Files;
 use crate::problem::Trouble;
 
@@ -32,14 +34,16 @@ pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz` and `/health`: 503 while Redis, its scripts, the reaper or the disk do not work; 200 `degraded`
+/// `GET /readyz` and `/health`: 503 while Redis, its scripts, the reaper or the disk do not work, or Redis evicts; 200 `degraded`
 /// without workers.
 pub(crate) async fn ready(
+    State(config): State<Arc<Config>>,
     State(broker): State<Broker>,
     State(files): State<Files>,
 ) -> (StatusCode, Json<Health>) {
     let checks = [
         ("redis", within_patience(redis(&broker)).await),
+        ("eviction", within_patience(eviction(&broker, config.store.evicting_redis)).await),
         ("scripts", within_patience(scripts(&broker)).await),
         ("reaper", within_patience(reaper(&broker)).await),
         ("disk", files.probe().map(|()| "writable".to_owned()).map_err(|error| error.to_string())),
@@ -68,6 +72,16 @@ async fn redis(broker: &Broker) -> Result<String, String> {
     let asked = Instant::now();
     broker.ping().await.map_err(|error| error.to_string())?;
     Ok(format!("answered in {} ms", asked.elapsed().as_millis()))
+}
+
+async fn eviction(broker: &Broker, allowed: bool) -> Result<String, String> {
+    match broker.evicts().await.map_err(|error| error.to_string())? {
+        None => Ok("never".to_owned()),
+        Some(policy) if allowed => Ok(format!("{policy}, as allowed: accepted jobs may vanish")),
+        Some(policy) => {
+            Err(format!("{policy}: accepted jobs may vanish; set maxmemory-policy to noeviction"))
+        }
+    }
 }
 
 async fn scripts(broker: &Broker) -> Result<String, String> {

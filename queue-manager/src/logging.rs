@@ -22,12 +22,46 @@ pub enum LogFormat {
 pub fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let understood =
         EnvFilter::try_new(filter).map_err(|error| anyhow!("ATELIER_LOG={filter} is no filter: {error}"))?;
-    let log = tracing_subscriber::fmt().with_writer(stderr).with_env_filter(understood);
+    let colours = format == LogFormat::Text && stderr().is_terminal();
+    let writer = move || OneLine { to: stderr(), colours };
+    let log = tracing_subscriber::fmt().with_writer(writer).with_env_filter(understood);
     match format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(colours).init(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
+}
+
+/// Writes each event as one line, whatever somebody made us say: a worker's words may hold line ends, and what looks like
+/// a line of ours must be one.
+struct OneLine<W> {
+    to: W,
+    /// Those are the formatter's own control characters.
+    colours: bool,
+}
+
+impl<W: Write> Write for OneLine<W> {
+    /// The formatter hands over one whole event.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut clean = String::with_capacity(text.len());
+        for character in line.chars() {
+            let ours = self.colours && character == '\u{1b}';
+            if character.is_control() && character != '\t' && !ours {
+                clean.extend(character.escape_default());
+            } else {
+                clean.push(character);
+            }
+        }
+        clean.push_str(&text[line.len()..]);
+        self.to.write_all(clean.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Says why the process ends: in the log where there is one, so that every line of a JSON log is JSON.
@@ -56,6 +90,14 @@ fn sentence(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_writes_a_line_of_their_own_into_the_log() {
+        let mut log = OneLine { to: Vec::new(), colours: false };
+        log.write_all("INFO it said: x\r\n2026 INFO signed in \u{1b}[2K\u{85}ä\ty\n".as_bytes()).unwrap();
+        let said = String::from_utf8(log.to).unwrap();
+        assert_eq!(said, "INFO it said: x\\r\\n2026 INFO signed in \\u{1b}[2K\\u{85}ä\ty\n");
+    }
 
     #[test]
     fn a_cause_is_said_once() {

@@ -32,12 +32,14 @@ pub(crate) fn store(data: &Path) -> Store {
 pub(crate) struct PrivateRedis {
     folder: PathBuf,
     probe: Broker,
+    /// When it refuses to take more.
+    megabytes: u64,
     child: Option<Child>,
 }
 
 impl PrivateRedis {
     /// Takes over the server that answers on the socket, or starts one.
-    pub(crate) async fn start(data: &Path, workshop: &Workshop) -> anyhow::Result<Self> {
+    pub(crate) async fn start(data: &Path, workshop: &Workshop, megabytes: u64) -> anyhow::Result<Self> {
         let path = socket(data);
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
             bail!(
@@ -48,7 +50,7 @@ impl PrivateRedis {
         let folder = data.join("redis");
         tokio::fs::create_dir_all(&folder).await.with_context(|| folder.display().to_string())?;
         let probe = Broker::new(&store(data), workshop)?;
-        let mut redis = Self { folder, probe, child: None };
+        let mut redis = Self { folder, probe, megabytes, child: None };
         if redis.orphan_lives() {
             // It may be loading, or hang: a second one on its files would lose data, so this one is waited for.
             tracing::info!("taking over the private redis-server that still runs");
@@ -73,6 +75,7 @@ impl PrivateRedis {
             .current_dir(&self.folder)
             .args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700", "--dir", "."])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+            .args(["--maxmemory", &format!("{}mb", self.megabytes)])
             .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--logfile", "redis.log"])
             .args(["--pidfile", "redis.pid"])
             .args(["--client-output-buffer-limit", "pubsub 32mb 8mb 60"])

@@ -7,7 +7,12 @@ use serde_json::json;
 use super::{Output, print};
 
 pub(super) async fn run(broker: &Broker, output: Output) -> anyhow::Result<()> {
-    let complaints = broker.recount().await?;
+    let mut complaints = broker.recount().await?;
+    if let Some(policy) = broker.evicts().await? {
+        complaints.push(format!(
+            "the store evicts what it holds when it is full ({policy}): set maxmemory-policy to noeviction"
+        ));
+    }
     if output.json {
         print::json(&json!({"complaints": complaints}))?;
     } else if complaints.is_empty() {

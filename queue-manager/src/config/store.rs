@@ -1,9 +1,11 @@
 //! Where the queue is kept.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{Args, value_parser};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use queue_broker::{Broker, Store};
 use queue_protocol::{Secret, Workshop};
@@ -44,6 +46,20 @@ pub struct StoreSettings {
     /// A file that holds the store's password.
     #[arg(long, env = "ATELIER_REDIS_PASSWORD_FILE", value_name = "PATH", global = true)]
     pub redis_password_file: Option<PathBuf>,
+
+    /// Use a store that everybody in its network may read: an address that is neither loopback nor a socket, without a
+    /// password.
+    #[arg(long, env = "ATELIER_OPEN_REDIS", value_parser = BoolishValueParser::new(), global = true)]
+    pub open_redis: bool,
+
+    /// Use a store that throws away what it holds when it is full: jobs that were accepted may vanish.
+    #[arg(long, env = "ATELIER_EVICTING_REDIS", value_parser = BoolishValueParser::new(), global = true)]
+    pub evicting_redis: bool,
+
+    /// Megabytes of memory that the private redis-server may take. A full one refuses new jobs with 507, and what waits or
+    /// runs goes on.
+    #[arg(long, env = "ATELIER_REDIS_MB", value_name = "MB", value_parser = value_parser!(u64).range(64..=1_000_000), default_value_t = 2_000, global = true)]
+    pub redis_mb: u64,
 }
 
 impl StoreSettings {
@@ -63,6 +79,22 @@ impl StoreSettings {
         Ok(Some(store))
     }
 
+    /// Stops a start with a store that everybody in its network may read.
+    ///
+    /// # Errors
+    /// When it is one, and nobody said that it may be.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let open = self.address()?.is_some_and(|address| is_open(address.expose()));
+        if open && !self.open_redis {
+            bail!(
+                "the store of ATELIER_REDIS_URL or ATELIER_REDIS_HOST is used without a password: everybody who reaches it \
+                 could read all workflows and be anybody. Set one (ATELIER_REDIS_PASSWORD_FILE), or say --open-redis if \
+                 only the queue-manager reaches it."
+            );
+        }
+        Ok(())
+    }
+
     fn address(&self) -> anyhow::Result<Option<Secret>> {
         let url = secret::read(self.redis_url.as_ref(), self.redis_url_file.as_deref());
         if let Some(url) = url.context("ATELIER_REDIS_URL_FILE")? {
@@ -79,6 +111,25 @@ impl StoreSettings {
             (Some(host), password) => Ok(Some(url_of(host, self.redis_port, password.as_ref()))),
         }
     }
+}
+
+/// Whether an address has no password and may be another machine's.
+fn is_open(address: &str) -> bool {
+    let Some((scheme, rest)) = address.split_once("://") else { return false };
+    if scheme.contains("unix") {
+        return false;
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let password = user.split_once(':').is_some_and(|(_, password)| !password.is_empty());
+    let is_here = |host: &str| {
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((six, _)) => six,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    !password && !hosts.split(',').all(is_here)
 }
 
 fn url_of(host: &str, port: u16, password: Option<&Secret>) -> Secret {
@@ -101,6 +152,9 @@ mod tests {
             redis_port: 6379,
             redis_password: None,
             redis_password_file: None,
+            open_redis: false,
+            evicting_redis: false,
+            redis_mb: 64,
         }
     }
 
@@ -127,6 +181,31 @@ mod tests {
         };
         assert_eq!(url.store().unwrap(), Some(Store::Url("redis://one:1".to_owned())));
         assert_eq!(settings().store().unwrap(), None);
+    }
+
+    #[test]
+    fn a_store_without_a_password_on_another_machine_needs_a_word() {
+        let with = |url: &str| StoreSettings { redis_url: Some(url.to_owned().into()), ..settings() };
+        for open in [
+            "redis://redis:6379",
+            "rediss://user@10.0.0.1/0",
+            "redis-cluster://127.0.0.1:1,10.0.0.1:2",
+            "redis://:@r",
+        ] {
+            let said = with(open).check().unwrap_err().to_string();
+            assert!(said.contains("--open-redis") && !said.contains(open), "{said}");
+            assert!(StoreSettings { open_redis: true, ..with(open) }.check().is_ok());
+        }
+        for closed in [
+            "redis://:secret@redis:6379",
+            "redis://127.0.0.1:6379/1",
+            "redis://[::1]:1",
+            "redis://localhost",
+            "unix:/run/r.sock",
+        ] {
+            assert!(with(closed).check().is_ok(), "{closed}");
+        }
+        assert!(settings().check().is_ok());
     }
 
     #[tokio::test]

@@ -82,7 +82,25 @@ async fn short_text(mut field: Field<'_>) -> Result<String, Trouble> {
     String::from_utf8(text).map_err(|_| Trouble::BadRequest("A field of this form is no text.".to_owned()))
 }
 
-async fn read(files: &Files, limit: &Limit, mut fields: Multipart) -> Result<Form, Trouble> {
+/// The whole form, or why not. What is refused is taken in to its end and thrown away: who is still sending hears no answer.
+async fn read(
+    files: &Files,
+    quota: Quota,
+    caller: &Caller,
+    mut fields: Multipart,
+) -> Result<(Form, Limit), Trouble> {
+    let limit = Limit::of(quota, files, caller).await;
+    let form = match &limit {
+        Ok(limit) => read_fields(files, limit, &mut fields).await,
+        Err(_) => Ok(Form::default()),
+    };
+    if limit.is_err() || form.is_err() {
+        while let Ok(Some(_)) = fields.next_field().await {}
+    }
+    Ok((form?, limit?))
+}
+
+async fn read_fields(files: &Files, limit: &Limit, fields: &mut Multipart) -> Result<Form, Trouble> {
     let mut form = Form::default();
     while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         match field.name() {
@@ -146,8 +164,7 @@ pub(super) async fn image(
     Sent(fields): Sent,
 ) -> Result<Json<Value>, SeatTrouble> {
     let _turn = costly.uploads.take(&caller.name).await?;
-    let limit = Limit::of(quota, &files, &caller).await?;
-    let form = read(&files, &limit, fields).await?;
+    let (form, _) = read(&files, quota, &caller, fields).await?;
     let (name, arrived) = form.file()?;
     Ok(Json(form.keep(&files, &caller, name, arrived).await?))
 }
@@ -159,8 +176,7 @@ pub(super) async fn mask(
     Sent(fields): Sent,
 ) -> Result<Json<Value>, SeatTrouble> {
     let _turn = costly.uploads.take(&caller.name).await?;
-    let limit = Limit::of(quota, &files, &caller).await?;
-    let mut form = read(&files, &limit, fields).await?;
+    let (mut form, limit) = read(&files, quota, &caller, fields).await?;
     let (name, mask) = form.file()?;
     let no_original = || Trouble::BadRequest("The form does not say which picture it masks.".to_owned());
     let which: Which = serde_json::from_str(form.original.as_deref().ok_or_else(no_original)?)?;

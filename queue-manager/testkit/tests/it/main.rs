@@ -56,6 +56,7 @@ mod seat_uploads;
 mod seat_view;
 mod seats;
 mod settings;
+mod shares;
 mod signing_in;
 mod start_and_stop;
 mod steering;
