@@ -1,6 +1,6 @@
 //! Passwords: argon2id (19 MiB, 2, 1), at most two verifications at a time, and HTTP Basic verified once. Beside the hash
 //! lie four check digits, which nearly every wrong password fails in a microsecond: whoever guesses costs nothing and is
-//! in nobody's way (docs/decisions/0009).
+//! in nobody's way (docs/decisions/0010).
 
 use std::sync::Arc;
 use std::time::Duration;
