@@ -106,7 +106,7 @@ impl Files {
 
     /// Removes what a process that ended left half arrived. Another process may be receiving beside us, so the young stay.
     fn forget_old_arrivals(&self) -> io::Result<()> {
-        let probe = self.incoming();
+        let probe = Self::incoming();
         let now_ms = modified_ms(&self.root.create(&probe)?.metadata()?);
         self.root.remove_file(&probe)?;
         for entry in self.root.read_dir(INCOMING)? {
@@ -118,7 +118,7 @@ impl Files {
         Ok(())
     }
 
-    fn incoming(&self) -> String {
+    fn incoming() -> String {
         format!("{INCOMING}/{}", uuid::Uuid::new_v4())
     }
 
@@ -154,7 +154,7 @@ impl Files {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let incoming = self.incoming();
+        let incoming = Self::incoming();
         let file = tokio::fs::File::from_std(self.root.create(&incoming)?.into_std());
         // From here on it is removed, whatever becomes of this request.
         let incoming = Incoming { files: self.clone(), name: incoming };
@@ -251,7 +251,7 @@ impl Files {
     /// # Errors
     /// The file system's, which is the answer.
     pub fn probe(&self) -> io::Result<()> {
-        let probe = self.incoming();
+        let probe = Self::incoming();
         self.root.create(&probe)?.into_std().write_all(b"ready")?;
         self.root.remove_file(&probe)
     }

@@ -25,6 +25,7 @@ use crate::identity::Caller;
 use crate::identity::admission::Admission;
 use crate::identity::caller::Identity;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::workflow::submit::Door;
 
 #[derive(Deserialize)]
 pub(super) struct Connect {
@@ -33,8 +34,7 @@ pub(super) struct Connect {
 }
 
 pub(super) async fn open(
-    State(broker): State<Broker>,
-    State(capabilities): State<Capabilities>,
+    State(Door { broker, capabilities, .. }): State<Door>,
     State(hub): State<Hub>,
     State(identity): State<Identity>,
     State(shutdown): State<CancellationToken>,

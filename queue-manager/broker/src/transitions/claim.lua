@@ -9,13 +9,16 @@
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local me = key('worker', worker)
 
+local function waited(id)
+  return whole(math.max(now - tonumber(redis.call('HGET', key('job', id), 'submitted_at')), 0))
+end
+
 local function lent(id, job, token, attempts)
   redis.call('ZADD', key('leases'), now + lease, job.participant .. '/' .. id)
   redis.call('ZREM', key('idle'), worker)
   return { 'lent', id, job.participant, token, attempts,
     redis.call('GET', key('body', id)) or '', redis.call('GET', key('inputs', id)) or '', job.client,
-    whole(math.max(now - tonumber(redis.call('HGET', key('job', id), 'submitted_at')), 0)),
-    redis.call('GET', key('sealed', id)) or '' }
+    waited(id), redis.call('GET', key('sealed', id)) or '' }
 end
 
 -- The answer to an earlier claim was lost, or the worker restarted: the same lease again, with the same token. A worker
@@ -73,10 +76,9 @@ end
 count('pending', 'running', job)
 local answer = lent(id, job, token, attempts)
 if attempts == '1' then
-  local waited = answer[#answer]
   redis.call('HINCRBY', key('tally', best.participant), 'started', 1)
-  redis.call('HINCRBY', key('tally', best.participant), 'waited_ms', waited)
-  redis.call('LPUSH', key('waits'), waited)
+  redis.call('HINCRBY', key('tally', best.participant), 'waited_ms', waited(id))
+  redis.call('LPUSH', key('waits'), waited(id))
   redis.call('LTRIM', key('waits'), 0, 499)
 end
 arrange(best.participant)

@@ -29,7 +29,7 @@ async fn room_signs_in(bad: usize, spread: Duration) {
     let wrong = |n: usize| {
         let (workshop, client) = (&workshop, &client);
         async move {
-            tokio::time::sleep(spread.mul_f64(n as f64 / bad as f64)).await;
+            tokio::time::sleep(spread * u32::try_from(n).unwrap() / u32::try_from(bad).unwrap()).await;
             let name = match n % 2 {
                 0 => format!("user{:03}", n / 2 % ROOM + 1),
                 _ => format!("stranger{n}"),
