@@ -65,6 +65,7 @@ async fn the_published_view_has_the_promised_fields() {
         "total_workers",
         "active_workers",
         "queue_depth",
+        "one_each",
     ];
     assert_eq!(fields, promised);
 }
