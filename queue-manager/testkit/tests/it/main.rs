@@ -64,3 +64,4 @@ mod stopping;
 mod tabs;
 mod tidy;
 mod two_people;
+mod unsafe_starts;
