@@ -200,7 +200,13 @@ mod tests {
 
     fn frame(participant: &str, payload: Payload) -> Signal {
         let participant = participant.parse().unwrap();
-        Signal::Frame(ExecutionFrame { participant, client: None, job: JobId::random(), payload })
+        Signal::Frame(ExecutionFrame {
+            number: None,
+            participant,
+            client: None,
+            job: JobId::random(),
+            payload,
+        })
     }
 
     #[tokio::test]

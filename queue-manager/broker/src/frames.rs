@@ -1,4 +1,5 @@
-//! Execution messages on their way to the tab that submitted the job. A header line in JSON, then the message.
+//! Execution messages on their way to the tab that submitted the job: a line with the number of a kept one, a header line
+//! in JSON, then the message.
 
 use queue_protocol::{AccountName, ClientId, JobId, limits};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use crate::script::script;
 /// One message of ComfyUI for one tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionFrame {
+    /// Given by the store to a message that is kept: grows with every one of the workshop, also after a log that lost its
+    /// end. `None` before it is published, and for messages that are not kept.
+    pub number: Option<u64>,
     /// Whose job it is about: the only participant who may see it.
     pub participant: AccountName,
     /// The tab; `None` for jobs that no tab submitted, which only listeners of the participant see.
@@ -57,20 +61,24 @@ impl ExecutionFrame {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BrokerError> {
         let bad = || BrokerError::Corrupt("a published message has no valid header".to_owned());
-        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(bad)?;
-        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| bad())?;
-        let payload = bytes[end + 1..].to_vec();
+        let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+        let (number, header) = parts.next().zip(parts.next()).ok_or_else(bad)?;
+        let number = str::from_utf8(number).map_err(|_| bad())?;
+        let number = if number.is_empty() { None } else { Some(number.parse().map_err(|_| bad())?) };
+        let header: Header = serde_json::from_slice(header).map_err(|_| bad())?;
+        let payload = parts.next().ok_or_else(bad)?.to_vec();
         let payload = if header.binary {
             Payload::Binary(payload)
         } else {
             Payload::Text(String::from_utf8(payload).map_err(|_| bad())?)
         };
-        Ok(Self { participant: header.participant, client: header.client, job: header.job, payload })
+        Ok(Self { number, participant: header.participant, client: header.client, job: header.job, payload })
     }
 }
 
 impl Broker {
-    /// Publishes a message; with `keep` it also waits, up to an hour, for a tab that is away.
+    /// Publishes a message; with `keep` it also waits, up to an hour, for a tab that is away, and the same message sent again
+    /// right behind itself is the same one.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: the tab may have it or not; the job is as it was.
@@ -90,7 +98,12 @@ impl Broker {
                 .map(drop);
         }
         let mut connection = self.connection.clone();
-        redis::cmd("PUBLISH").arg(self.keys.frames()).arg(bytes).query_async::<()>(&mut connection).await?;
+        let unnumbered = [b"\n", bytes.as_slice()].concat();
+        redis::cmd("PUBLISH")
+            .arg(self.keys.frames())
+            .arg(unnumbered)
+            .query_async::<()>(&mut connection)
+            .await?;
         Ok(())
     }
 

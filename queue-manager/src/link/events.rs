@@ -27,6 +27,7 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
     }
     let kind = serde_json::from_str::<Kind>(event.frame.get()).map(|kind| kind.kind).unwrap_or_default();
     let frame = ExecutionFrame {
+        number: None,
         participant: audience.participant.clone(),
         client: audience.client.clone(),
         job: event.job,
@@ -46,7 +47,7 @@ pub(super) async fn failure(
     for message in notices::failure(id, result, ended_at) {
         let payload = Payload::Text(message.to_string());
         let Audience { participant, client } = audience.clone();
-        broker.publish(&ExecutionFrame { participant, client, job: id, payload }, true).await?;
+        broker.publish(&ExecutionFrame { number: None, participant, client, job: id, payload }, true).await?;
     }
     Ok(())
 }
@@ -62,6 +63,7 @@ pub(super) async fn preview(
         return Ok(());
     }
     let frame = ExecutionFrame {
+        number: None,
         participant: audience.participant.clone(),
         client: audience.client.clone(),
         job: lease.job,

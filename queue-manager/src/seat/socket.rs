@@ -60,6 +60,7 @@ pub(super) async fn open(
         client,
         knows_metadata: false,
         panel: None,
+        told: 0,
     };
     Ok(upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
         // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
@@ -87,6 +88,8 @@ struct Tab {
     knows_metadata: bool,
     /// There once its extension asked for it.
     panel: Option<Panel>,
+    /// The number of the last kept message it was told. One may wait for a tab and be heard as well.
+    told: u64,
 }
 
 impl Tab {
@@ -167,7 +170,17 @@ impl Tab {
         Ok(())
     }
 
-    async fn send_frame(&self, socket: &mut WebSocket, frame: &ExecutionFrame) -> Result<(), axum::Error> {
+    async fn send_frame(
+        &mut self,
+        socket: &mut WebSocket,
+        frame: &ExecutionFrame,
+    ) -> Result<(), axum::Error> {
+        if let Some(number) = frame.number {
+            if number <= self.told {
+                return Ok(());
+            }
+            self.told = number;
+        }
         match &frame.payload {
             Payload::Text(message) => {
                 socket.send(Message::Text(message.clone().into())).await?;
@@ -188,7 +201,7 @@ impl Tab {
     }
 
     /// What happened while this tab was away, so that its picture appears on its node.
-    async fn replay(&self, socket: &mut WebSocket) -> Result<(), axum::Error> {
+    async fn replay(&mut self, socket: &mut WebSocket) -> Result<(), axum::Error> {
         let missed = self.broker.missed(&self.participant, &self.client).await.map_err(axum::Error::new)?;
         for frame in &missed {
             self.send_frame(socket, frame).await?;

@@ -3,7 +3,7 @@
 use queue_broker::Broker;
 use queue_broker::frames::{ExecutionFrame, Payload};
 use queue_broker::signals::Signal;
-use queue_protocol::{JobState, limits};
+use queue_protocol::{ClientId, JobState, limits};
 use tokio::sync::mpsc;
 
 use crate::redis_server::fresh_workshop;
@@ -85,7 +85,8 @@ async fn a_cancel_names_the_worker_and_the_claim() {
 async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
     let broker = fresh_workshop().await;
     let tab = "tab-1".parse().unwrap();
-    let frame = ExecutionFrame {
+    let mut frame = ExecutionFrame {
+        number: None,
         participant: person("ada"),
         client: Some(tab),
         job: submit(&broker, &person("ada")).await,
@@ -94,9 +95,41 @@ async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
     broker.publish(&frame, true).await.unwrap();
     let tab = frame.client.clone().unwrap();
     assert_eq!(broker.missed(&person("ben"), &tab).await.unwrap(), []);
-    assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), [frame]);
+    let waiting = broker.missed(&person("ada"), &tab).await.unwrap();
+    frame.number = waiting[0].number;
+    assert_eq!(waiting, [frame]);
     broker.delivered(&person("ada"), &tab).await.unwrap();
     assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_kept_message_has_one_number_wherever_it_is_met_and_is_not_kept_again_when_it_is_sent_again() {
+    let broker = fresh_workshop().await;
+    let (ada, tab) = (person("ada"), "tab-1".parse().unwrap());
+    let job = submit(&broker, &ada).await;
+    let mut heard = listening(&broker).await;
+    for text in ["first", "first", "second", "first"] {
+        let payload = Payload::Text(text.to_owned());
+        let frame = ExecutionFrame {
+            number: None,
+            participant: ada.clone(),
+            client: Some(ClientId::clone(&tab)),
+            job,
+            payload,
+        };
+        broker.publish(&frame, true).await.unwrap();
+    }
+    let waiting = broker.missed(&ada, &tab).await.unwrap();
+    let mut published = Vec::new();
+    while published.len() < waiting.len() {
+        if let Signal::Frame(frame) = heard.recv().await.unwrap() {
+            published.push(frame);
+        }
+    }
+    assert_eq!(published, waiting);
+    let texts: Vec<_> = waiting.iter().map(|frame| frame.payload.clone()).collect();
+    assert_eq!(texts, ["first", "second", "first"].map(|text| Payload::Text(text.to_owned())));
+    assert!(waiting.is_sorted_by(|one, next| one.number.unwrap() < next.number.unwrap()));
 }
 
 #[tokio::test]
@@ -107,7 +140,7 @@ async fn what_waits_for_tabs_that_are_away_has_a_limit_and_the_newest_stays() {
         let payload = Payload::Text(text);
         let client = Some(tab.parse().unwrap());
         broker
-            .publish(&ExecutionFrame { participant: ada.clone(), client, job, payload }, true)
+            .publish(&ExecutionFrame { number: None, participant: ada.clone(), client, job, payload }, true)
             .await
             .unwrap();
     };

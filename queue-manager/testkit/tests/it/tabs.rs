@@ -61,6 +61,24 @@ async fn a_job_makes_only_its_participants_tabs_ask_for_their_lists_and_those_ag
     }
 }
 
+#[tokio::test]
+async fn a_tab_is_told_nothing_twice_when_the_queue_manager_loses_its_ear_for_a_moment() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let job = run(&ada, &tab.sid, &graphs::sampled_picture(1, 60)).await;
+    while !tab.story(&job).contains(&"executing") {
+        tab.next().await.unwrap();
+    }
+    // Whoever listens again looks for what waits for the tab; it has heard some of that.
+    workshop.redis(&["client", "kill", "type", "pubsub"]).await.unwrap();
+    tab.hear_the_end(&job).await.unwrap();
+    let heard = tab.story(&job);
+    for kind in ["execution_start", "execution_cached", "executed", "execution_success"] {
+        assert_eq!(heard.iter().filter(|one| **one == kind).count(), 1, "{kind}: {heard:?}");
+    }
+}
+
 /// Comes back as the frontend does; how often it tried in vain.
 async fn come_back(person: &Person, cookie: &str, sid: &str, refused: &tokio::sync::Barrier) -> (Tab, usize) {
     let mut tries = 0;
