@@ -238,6 +238,20 @@ impl Broker {
         Ok((idle_since, GpuTime { ready_ms: count("ready_ms"), busy_ms: count("busy_ms") }))
     }
 
+    /// GPU time in ms that one participant's ended jobs took, and that everybody's jobs took so far.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn gpu_time_of(&self, participant: &AccountName) -> Result<(u64, u64), BrokerError> {
+        let mut connection = self.connection.clone();
+        let (own, all): (Option<u64>, Option<u64>) = redis::pipe()
+            .hget(self.keys.tally(participant.as_str()), "gpu_ms")
+            .hget(self.keys.tally("@"), "busy_ms")
+            .query_async(&mut connection)
+            .await?;
+        Ok((own.unwrap_or_default(), all.unwrap_or_default()))
+    }
+
     /// What happened to a job, oldest first; only the last hundred things.
     ///
     /// # Errors

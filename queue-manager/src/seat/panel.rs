@@ -179,6 +179,7 @@ impl Panel {
         let ended = jobs.split_off(going_on);
         let listed = jobs.into_iter().take(GOING_ON).chain(ended);
         let rows: Vec<_> = listed.map(|job| Row::of(job, &queue)).collect();
+        let (mine, all) = self.broker.gpu_time_of(&self.participant).await?;
         let data = json!({
             "epoch": self.epoch,
             "mode": queue.mode,
@@ -186,6 +187,8 @@ impl Panel {
             "simulated": self.broker.has_simulated_worker().await?,
             "jobs": rows,
             "more": more,
+            // In whole minutes: what changes by the second would be news to every tab.
+            "gpu_minutes": {"mine": mine / 60_000, "all": (all / 60_000).max(mine / 60_000)},
             "messages": self.messages(outlook.at).await?,
         });
         Ok((outlook.at, data))

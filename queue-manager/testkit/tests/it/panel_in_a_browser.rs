@@ -1,10 +1,13 @@
 //! The workshop panel in the unmodified editor: what a person reads there, and that nothing depends on it.
 
 use fantoccini::Locator;
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use serde_json::{Value, json};
 use testkit::browser::{Browser, Driver};
 use testkit::process::repository;
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
+
+const ARROW_DOWN: char = '\u{e015}';
 
 async fn reads(browser: &Browser, what: &str) {
     let bar = "const bar = document.querySelector('.atelier-bar'); \
@@ -90,6 +93,55 @@ async fn the_bar_says_where_a_job_stands_and_why() {
     reads(&phone, "Done in").await;
     shot(&phone, "phone").await;
     phone.close().await.unwrap();
+}
+
+/// Takes the row of one job with the mouse and lets go of it over another's.
+async fn drag(browser: &Browser, job: &str, onto: &str) {
+    let handle = async |job: &str| {
+        let css = format!(".atelier-jobs [data-job=\"{job}\"] .atelier-handle");
+        browser.page.wait().for_element(Locator::Css(&css)).await.unwrap()
+    };
+    let to = |element| PointerAction::MoveToElement { element, duration: None, x: 0.0, y: 0.0 };
+    let mouse = MouseActions::new("mouse".to_owned())
+        .then(to(handle(job).await))
+        .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+        .then(to(handle(onto).await))
+        .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+    browser.page.perform_actions(mouse).await.unwrap();
+}
+
+#[tokio::test]
+async fn ones_own_jobs_change_places_by_mouse_and_by_keys() {
+    let workshop = WorkshopBuilder::new().with_frontend().step_ms(50).start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    let film = ben.submit(&graphs::sampled_picture(1, 5_000)).await.unwrap();
+    ben.wait_for(&film, "running").await.unwrap();
+    let mut jobs = Vec::new();
+    for seed in 0..3 {
+        jobs.push(ada.submit(&graphs::sampled_picture(seed, 5)).await.unwrap());
+    }
+    let driver = Driver::start(&workshop.data()).await.unwrap();
+    let browser = open(&workshop, &driver, (1280, 800)).await;
+    browser.click(".atelier-chip").await.unwrap();
+    let shown = async |order: [&String; 3]| {
+        let look = "return [...document.querySelectorAll('.atelier-jobs li')].map((row) => row.dataset.job).join() === arguments[0];";
+        let order = order.map(String::as_str).join(",");
+        browser.wait_for("the order", look, vec![json!(order)]).await.unwrap();
+    };
+    shown([&jobs[0], &jobs[1], &jobs[2]]).await;
+    drag(&browser, &jobs[2], &jobs[0]).await;
+    shown([&jobs[2], &jobs[0], &jobs[1]]).await;
+    let position = ada.json(&format!("/api/v1/jobs/{}", jobs[2])).await.unwrap()["position"].clone();
+    assert_eq!(position, 1, "the queue has it there as well");
+    // The one that was dragged has the focus still, wherever it is now.
+    browser.press(&[ARROW_DOWN]).await.unwrap();
+    shown([&jobs[0], &jobs[2], &jobs[1]]).await;
+    browser.press(&[ARROW_DOWN]).await.unwrap();
+    shown([&jobs[0], &jobs[1], &jobs[2]]).await;
+    browser.click(".atelier-list summary").await.unwrap();
+    browser.shows("GPU time used so far: you 0 min, everybody together").await.unwrap();
+    shot(&browser, "dragged").await;
+    browser.close().await.unwrap();
 }
 
 #[tokio::test]
