@@ -8,7 +8,7 @@ use queue_broker::Broker;
 use queue_broker::sessions::{ListedSession, SecretHash};
 use queue_protocol::TokenId;
 use queue_protocol::api::{
-    NewPersonToken, PersonToken, PersonTokenList, Scope, Session, SessionList, WantedPersonToken,
+    NewPersonToken, PersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
 };
 
 use super::audit;
@@ -88,6 +88,9 @@ pub(crate) async fn make_token(
         return Err(Trouble::BadRequest(format!(
             "label must have at most {LABEL} characters, all in one line."
         )));
+    }
+    if wanted.scopes.contains(&Scope::Steer) && caller.role != Role::Instructor {
+        return Err(Trouble::Forbidden);
     }
     let lasts = days(wanted.days.unwrap_or(USUAL_DAYS))?;
     if broker.person_tokens(Some(&caller.name)).await?.len() >= TOKENS {

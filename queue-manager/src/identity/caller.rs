@@ -71,7 +71,12 @@ impl Identity {
             let proof = Proof::password(&account);
             return Ok(Caller::of(account, proof));
         }
-        self.behind(self.secret(headers).ok_or(Trouble::NotSignedIn)?).await?.ok_or(Trouble::NotSignedIn)
+        if let Some(bearer) = authorization(headers, "Bearer ") {
+            return self.behind(bearer).await?.ok_or(Trouble::NotSignedIn);
+        }
+        let cookie = self.cookie.read(headers).filter(|text| !text.starts_with(TOKEN_PREFIX));
+        let caller = self.behind(cookie.ok_or(Trouble::NotSignedIn)?).await?;
+        Ok(caller.ok_or(Trouble::NotSignedIn)?.in_a_browser())
     }
 
     /// Whether a caller would be let in now, as who they were: asks the store and believes no cache.
@@ -89,6 +94,10 @@ impl Identity {
                 .look_at_session(secret)
                 .await?
                 .map(|account| Caller::of(account, caller.proof.clone())),
+            Proof::Cookie(secret) => {
+                let account = self.broker.look_at_session(secret).await?;
+                account.map(|account| Caller::of(account, Proof::Session(secret.clone())).in_a_browser())
+            }
             Proof::Token(secret, _) => self.of_token(secret).await?,
             Proof::Password(_) => {
                 let account = self.broker.account(&caller.name).await?.filter(|account| !account.disabled);
@@ -184,6 +193,8 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Proof {
     Session(SecretHash),
+    /// A session whose id a browser sends by itself, whichever script of whichever seat asks.
+    Cookie(SecretHash),
     /// A token, and what it may be used for.
     Token(SecretHash, Vec<Scope>),
     /// The hash of the password's stored hash, which a new password changes.
@@ -201,10 +212,21 @@ impl Caller {
         Self { name: account.name, role: account.role, proof }
     }
 
+    /// All seats are one origin, and a script in any of them has the cookie of whoever opened it: so a cookie opens a seat
+    /// and never steers the room. The dashboard is on an origin of its own and brings its session itself.
+    fn in_a_browser(self) -> Self {
+        match self.proof {
+            Proof::Session(secret) => {
+                Self { role: Role::Participant, proof: Proof::Cookie(secret), name: self.name }
+            }
+            _ => self,
+        }
+    }
+
     /// The session or token by which they came; `None` for a name and a password.
     pub(crate) fn session(&self) -> Option<&SecretHash> {
         match &self.proof {
-            Proof::Session(secret) | Proof::Token(secret, _) => Some(secret),
+            Proof::Session(secret) | Proof::Cookie(secret) | Proof::Token(secret, _) => Some(secret),
             Proof::Password(_) => None,
         }
     }
@@ -218,7 +240,7 @@ impl Caller {
     pub(crate) fn may(&self, scope: Scope) -> bool {
         match &self.proof {
             Proof::Token(_, scopes) => scopes.contains(&scope),
-            Proof::Session(_) | Proof::Password(_) => true,
+            Proof::Session(_) | Proof::Cookie(_) | Proof::Password(_) => true,
         }
     }
 }

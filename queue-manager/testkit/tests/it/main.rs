@@ -13,6 +13,7 @@ mod behind_nginx;
 mod configuration;
 mod contract;
 mod crashes;
+mod cross_site_in_a_browser;
 mod custom_nodes;
 mod dashboard;
 mod doors;

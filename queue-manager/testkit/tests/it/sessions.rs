@@ -283,7 +283,8 @@ async fn a_role_that_was_taken_away_is_gone_for_the_next_request() {
     let base = workshop.front.as_str();
     let password = workshop.password("instructor").unwrap();
     let cookie = sign_in(base, "instructor", password, "").await.1.unwrap();
-    assert_eq!(get(base, "/api/v1/accounts", &cookie).await, 200);
+    assert_eq!(get(base, "/api/v1/jobs", &cookie).await, 200);
+    assert_eq!(get(base, "/api/v1/accounts", &cookie).await, 403, "a cookie of the seats never steers");
     // The cache of passwords that were verified must not remember the role either.
     let boss = workshop.person("instructor").unwrap();
     assert_eq!(boss.get("/api/v1/accounts").await.unwrap().status(), 200);
