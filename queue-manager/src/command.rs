@@ -32,7 +32,7 @@ pub enum Command {
         #[command(subcommand)]
         action: UserCommand,
     },
-    /// Tokens of workers.
+    /// Tokens of workers and of people's programs.
     Token {
         /// How to print.
         #[command(flatten)]

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     registry: Arc<Registry>,
     submits: Family<Outcome, Counter>,
     reports: Family<Outcome, Counter>,
+    refusals: Family<Outcome, Counter>,
     taken_back: Counter,
     wait: Histogram,
     passwords: Counter,
@@ -37,15 +38,20 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("atelier");
-        let (submits, reports) = (Family::default(), Family::default());
+        let (submits, reports, refusals) = (Family::default(), Family::default(), Family::default());
         let (taken_back, passwords) = (Counter::default(), Counter::default());
         let wait = Histogram::new([0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1_800.0, 3_600.0]);
         registry.register("submits", "Submits by how they ended", submits.clone());
         registry.register("reports", "Ends that workers reported, by how they were taken", reports.clone());
+        registry.register(
+            "worker_refusals",
+            "What the worker listener refused: a token, a lease over HTTP, an end or a renewal of a lease that is lost",
+            refusals.clone(),
+        );
         registry.register("leases_taken_back", "Leases that ended without a word", taken_back.clone());
         registry.register("password_checks", "Passwords that were verified at full cost", passwords.clone());
         registry.register("wait_seconds", "From a job's submit to its claim", wait.clone());
-        Self { registry: Arc::new(registry), submits, reports, taken_back, wait, passwords }
+        Self { registry: Arc::new(registry), submits, reports, refusals, taken_back, wait, passwords }
     }
 }
 
@@ -56,6 +62,11 @@ impl Metrics {
 
     pub(crate) fn reported(&self, outcome: &'static str) {
         self.reports.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A worker, or somebody with a worker's token, that wanted what is not theirs.
+    pub(crate) fn refused(&self, outcome: &'static str) {
+        self.refusals.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn took_back(&self, leases: usize) {

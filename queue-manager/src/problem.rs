@@ -26,6 +26,9 @@ pub enum Trouble {
     /// Only the instructor may.
     #[error("Only the instructor may do this.")]
     Forbidden,
+    /// A token that was made for less.
+    #[error("This token was not made for that. Sign in, or make one with another scope.")]
+    OutOfScope,
     /// Too many requests of one account.
     #[error("Too many requests at once. Wait a few seconds.")]
     TooFast,
@@ -94,6 +97,7 @@ impl Trouble {
             Self::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
             Self::SlowDown => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::OutOfScope => (StatusCode::FORBIDDEN, "out_of_scope"),
             Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too_fast"),
             Self::TooManySockets(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets"),
             Self::WrongState(_) => (StatusCode::CONFLICT, "wrong_state"),
@@ -215,6 +219,9 @@ impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::NotFound,
+            std::io::ErrorKind::ConnectionAborted => {
+                Self::BadRequest("What was sent breaks off in the middle.".to_owned())
+            }
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 tracing::error!(%error, "the disk is full");
                 Self::NoRoom

@@ -58,6 +58,8 @@ fn words(what: &str) -> &'static str {
         "worker.drain" => "drained a worker",
         "worker.resume" => "resumed a worker",
         "worker.forget" => "forgot a worker",
+        "account.token" => "made a token for a program of",
+        "account.token_revoked" => "revoked a token of",
         "token.issue" => "made a worker's token",
         "token.revoke" => "revoked a worker's token",
         "account.add" => "added a person",

@@ -86,6 +86,16 @@ impl Keys {
         format!("{}:session:{hash}", self.0)
     }
 
+    /// Id of a session → SHA-256 of its secret, for each account.
+    pub(crate) fn sessions(&self, name: &AccountName) -> String {
+        format!("{}:sessions:{name}", self.0)
+    }
+
+    /// Id of a person's token → SHA-256 of its secret.
+    pub(crate) fn person_tokens(&self) -> String {
+        self.plain("person-tokens")
+    }
+
     pub(crate) fn token(&self, hash: &str) -> String {
         format!("{}:token:{hash}", self.0)
     }
@@ -95,7 +105,7 @@ impl Keys {
         self.plain("worker-tokens")
     }
 
-    /// Id of a worker's token → when it was last used.
+    /// Id of a token → when it was last used.
     pub(crate) fn tokens_used(&self) -> String {
         self.plain("tokens-used")
     }

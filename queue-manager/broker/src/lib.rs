@@ -6,6 +6,7 @@ pub mod error;
 pub mod frames;
 pub mod jobs;
 pub mod once;
+pub mod person_tokens;
 pub mod prospects;
 pub mod room;
 pub mod sessions;

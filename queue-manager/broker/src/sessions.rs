@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use queue_protocol::AccountName;
+use queue_protocol::api::Role;
+use queue_protocol::{AccountName, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,8 +14,17 @@ use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::signals::Door;
 
-/// How long a session lasts without a request: a workshop day.
+/// How long a participant's session lasts without a request: a workshop day.
 pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3600);
+
+/// The same for the instructor, whose open dashboard counts as requests.
+pub const INSTRUCTOR_IDLE: Duration = Duration::from_secs(2 * 3600);
+
+/// How long a session lasts at most, whatever is done with it.
+pub const SESSION_LASTS: Duration = Duration::from_secs(16 * 3600);
+
+/// Characters kept of what a browser calls itself.
+const ABOUT: usize = 60;
 
 /// How long somebody counts as here after their last request.
 const HERE_FOR: Duration = Duration::from_secs(90);
@@ -36,45 +46,136 @@ impl SecretHash {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The first digits: enough to tell secrets apart, and no way back to one of 256 random bits.
+    ///
+    /// # Errors
+    /// [`BrokerError::Corrupt`] for what is no hash.
+    pub fn id(&self) -> Result<TokenId, BrokerError> {
+        let id = self.0.get(..12).and_then(|digits| digits.parse().ok());
+        id.ok_or_else(|| BrokerError::Corrupt("a hash without 12 digits".to_owned()))
+    }
+}
+
+impl redis::FromRedisValue for SecretHash {
+    fn from_redis_value(value: redis::Value) -> Result<Self, redis::ParsingError> {
+        String::from_redis_value(value).map(Self)
+    }
+}
+
+/// A session as its owner sees it. Times are ms since 1970 by the store's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSession {
+    /// What it is ended by; says nothing about the secret.
+    pub id: TokenId,
+    /// The hash of its secret.
+    pub secret: SecretHash,
+    /// What the browser or program called itself; may be empty.
+    pub about: String,
+    /// When it began.
+    pub made_at: u64,
+    /// When it was last used.
+    pub used_at: u64,
+    /// When it ends, if it is not used until then.
+    pub ends_at: u64,
 }
 
 impl Broker {
-    /// Begins a session.
+    /// Begins a session. `about` is what the browser or program calls itself.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: nobody is signed in by it.
-    pub async fn begin_session(&self, secret: &SecretHash, account: &AccountName) -> Result<(), BrokerError> {
+    pub async fn begin_session(
+        &self,
+        secret: &SecretHash,
+        account: &AccountName,
+        about: &str,
+    ) -> Result<(), BrokerError> {
         let mut connection = self.connection.clone();
-        let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
         // Read first: an account whose sessions end in between has another generation by then.
-        let generation: Option<u64> = redis::cmd("HGET")
-            .arg(self.keys.account(account))
-            .arg(GENERATION)
-            .query_async(&mut connection)
-            .await?;
+        let fields: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(self.keys.account(account)).query_async(&mut connection).await?;
+        let made_at = self.now_ms().await?;
+        let about: String = about.chars().filter(|c| !c.is_control()).take(ABOUT).collect();
+        let key = self.keys.session(&secret.0);
         redis::pipe()
             .atomic()
-            .hset(self.keys.session(&secret.0), "account", account.as_str())
-            .hset(self.keys.session(&secret.0), GENERATION, generation.unwrap_or_default())
-            .pexpire(self.keys.session(&secret.0), idle_ms)
+            .hset(&key, "account", account.as_str())
+            .hset(&key, GENERATION, generation(&fields))
+            .hset(&key, "made_at", made_at)
+            .hset(&key, "about", about)
+            .pexpire(&key, ms(idle(fields.get("role"))))
+            .hset(self.keys.sessions(account), secret.id()?.as_str(), &secret.0)
+            .pexpire(self.keys.sessions(account), ms(SESSION_LASTS))
             .query_async::<()>(&mut connection)
             .await?;
         Ok(())
     }
 
-    /// The account behind a session, read anew, so that disabling it takes effect; renews the session's idle time.
+    /// The account behind a session, read anew, so that disabling it takes effect; renews the session's idle time, but
+    /// never beyond its end.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, BrokerError> {
-        let account = self.look_at_session(secret).await?;
-        if account.is_some() {
-            let idle_ms = i64::try_from(SESSION_IDLE.as_millis()).unwrap_or(i64::MAX);
-            let mut renew = redis::cmd("PEXPIRE");
-            renew.arg(self.keys.session(&secret.0)).arg(idle_ms);
-            renew.query_async::<()>(&mut self.connection.clone()).await?;
+        let Some(account) = self.look_at_session(secret).await? else { return Ok(None) };
+        let key = self.keys.session(&secret.0);
+        let (made_at, (seconds, micros)): (Option<u64>, (u64, u64)) =
+            redis::pipe().hget(&key, "made_at").cmd("TIME").query_async(&mut self.connection.clone()).await?;
+        let age_ms = (seconds * 1_000 + micros / 1_000).saturating_sub(made_at.unwrap_or_default());
+        let left = SESSION_LASTS.saturating_sub(Duration::from_millis(age_ms));
+        if left.is_zero() {
+            self.end_session(secret).await?;
+            return Ok(None);
         }
-        Ok(account)
+        let mut renew = redis::cmd("PEXPIRE");
+        renew.arg(&key).arg(ms(left.min(idle_of(account.role))));
+        renew.query_async::<()>(&mut self.connection.clone()).await?;
+        Ok(Some(account))
+    }
+
+    /// An account's sessions that are not over, newest first. What ended is forgotten.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn sessions_of(&self, account: &Account) -> Result<Vec<ListedSession>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let (hashes, fields, (seconds, micros)): (
+            HashMap<String, SecretHash>,
+            HashMap<String, String>,
+            (u64, u64),
+        ) = redis::pipe()
+            .hgetall(self.keys.sessions(&account.name))
+            .hgetall(self.keys.account(&account.name))
+            .cmd("TIME")
+            .query_async(&mut connection)
+            .await?;
+        let now_ms = seconds * 1_000 + micros / 1_000;
+        let idle_ms = u64::try_from(ms(idle_of(account.role))).unwrap_or_default();
+        let mut sessions = Vec::new();
+        for (id, secret) in hashes {
+            let key = self.keys.session(&secret.0);
+            let (session, left): (HashMap<String, String>, i64) =
+                redis::pipe().hgetall(&key).pttl(&key).query_async(&mut connection).await?;
+            let (Ok(id), Ok(left)) = (id.parse::<TokenId>(), u64::try_from(left)) else {
+                redis::cmd("HDEL")
+                    .arg(self.keys.sessions(&account.name))
+                    .arg(id)
+                    .query_async::<()>(&mut connection)
+                    .await?;
+                continue;
+            };
+            if generation(&session) != generation(&fields) {
+                continue;
+            }
+            let made_at = session.get("made_at").and_then(|at| at.parse().ok()).unwrap_or_default();
+            // In its last hours a session is renewed by less than its idle time.
+            let used_at = (now_ms + left).saturating_sub(idle_ms).max(made_at).min(now_ms);
+            let about = session.get("about").cloned().unwrap_or_default();
+            sessions.push(ListedSession { id, secret, about, made_at, used_at, ends_at: now_ms + left });
+        }
+        sessions.sort_by(|a, b| (b.made_at, &b.id).cmp(&(a.made_at, &a.id)));
+        Ok(sessions)
     }
 
     /// The account behind a session, read anew. A look is no use: the session ends when it would have.
@@ -123,6 +224,18 @@ impl Broker {
     }
 }
 
-fn generation(fields: &HashMap<String, String>) -> &str {
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn idle_of(role: Role) -> Duration {
+    if role == Role::Instructor { INSTRUCTOR_IDLE } else { SESSION_IDLE }
+}
+
+fn idle(role: Option<&String>) -> Duration {
+    role.and_then(|word| Role::from_word(word)).map_or(INSTRUCTOR_IDLE, idle_of)
+}
+
+pub(crate) fn generation(fields: &HashMap<String, String>) -> &str {
     fields.get(GENERATION).map_or("0", String::as_str)
 }

@@ -1,6 +1,7 @@
 //! Tokens of workers: kept by the SHA-256 of their secret, listed and revoked by an id that is safe to show.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use queue_protocol::{TokenId, WorkerName};
 
@@ -10,7 +11,7 @@ use crate::sessions::SecretHash;
 use crate::signals::Door;
 
 /// The time of the last use is written at most this often, so that a busy worker costs nothing.
-const USE_NOTED_EVERY_MS: u64 = 60_000;
+pub(crate) const USE_NOTED_EVERY_MS: u64 = 60_000;
 
 /// A worker's token as it is listed. Times are ms since 1970 by the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,24 +24,21 @@ pub struct WorkerToken {
     pub made_at: u64,
     /// When it last opened something, to the minute; `None` before the first time.
     pub used_at: Option<u64>,
+    /// When it opens nothing any more; `None` for never.
+    pub expires_at: Option<u64>,
 }
 
 impl WorkerToken {
     fn read(id: TokenId, fields: &HashMap<String, String>, used_at: Option<u64>) -> Option<Self> {
         let worker = fields.get("worker")?.parse().ok()?;
         let made_at = fields.get("made_at").and_then(|ms| ms.parse().ok()).unwrap_or_default();
-        Some(Self { id, worker, made_at, used_at })
+        let expires_at = fields.get("expires_at").and_then(|ms| ms.parse().ok());
+        Some(Self { id, worker, made_at, used_at, expires_at })
     }
 }
 
-/// The first digits of the hash: enough to tell tokens apart, and no way back to a secret of 256 random bits.
-fn id_of(secret: &SecretHash) -> Result<TokenId, BrokerError> {
-    let id = secret.as_str().get(..12).and_then(|digits| digits.parse().ok());
-    id.ok_or_else(|| BrokerError::Corrupt("a hash without 12 digits".to_owned()))
-}
-
 impl Broker {
-    /// Lets whoever has this secret be that worker, until the id it answers is revoked.
+    /// Lets whoever has this secret be that worker, until the id it answers is revoked, or for so long.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: written or not; issue another.
@@ -48,29 +46,45 @@ impl Broker {
         &self,
         secret: &SecretHash,
         worker: &WorkerName,
+        lasts: Option<Duration>,
     ) -> Result<TokenId, BrokerError> {
-        let id = id_of(secret)?;
+        let id = secret.id()?;
         let mut connection = self.connection.clone();
-        let made_at = self.now_ms().await?.to_string();
+        let made_at = self.now_ms().await?;
         let token = self.keys.token(secret.as_str());
-        redis::pipe()
+        let mut pipeline = redis::pipe();
+        pipeline
             .atomic()
-            .hset_multiple(token, &[("worker", worker.as_str()), ("made_at", &made_at)])
+            .hset_multiple(&token, &[("worker", worker.as_str()), ("made_at", &made_at.to_string())]);
+        if let Some(lasts) = lasts {
+            pipeline.hset(
+                &token,
+                "expires_at",
+                made_at + u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX / 2),
+            );
+        }
+        pipeline
             .hset(self.keys.worker_tokens(), id.as_str(), secret.as_str())
             .query_async::<()>(&mut connection)
             .await?;
         Ok(id)
     }
 
-    /// The worker behind a token.
+    /// The worker behind a token that has not expired.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn worker_of_token(&self, secret: &SecretHash) -> Result<Option<WorkerName>, BrokerError> {
-        let id = id_of(secret)?;
+        let id = secret.id()?;
         let mut connection = self.connection.clone();
-        let (worker, used_at, (seconds, micros)): (Option<String>, Option<u64>, (u64, u64)) = redis::pipe()
-            .hget(self.keys.token(secret.as_str()), "worker")
+        let ((worker, expires_at), used_at, (seconds, micros)): (
+            (Option<String>, Option<u64>),
+            Option<u64>,
+            (u64, u64),
+        ) = redis::pipe()
+            .cmd("HMGET")
+            .arg(self.keys.token(secret.as_str()))
+            .arg(&["worker", "expires_at"])
             .hget(self.keys.tokens_used(), id.as_str())
             .cmd("TIME")
             .query_async(&mut connection)
@@ -79,6 +93,9 @@ impl Broker {
             return Ok(None);
         };
         let now_ms = seconds * 1_000 + micros / 1_000;
+        if expires_at.is_some_and(|end| end <= now_ms) {
+            return Ok(None);
+        }
         if used_at.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= USE_NOTED_EVERY_MS) {
             redis::cmd("HSET")
                 .arg(self.keys.tokens_used())

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::table::{Row, Who, rows};
+use super::table::{Needs, Row, Who, rows};
 
 pub(crate) async fn document() -> Json<Value> {
     Json(describe(&rows()))
@@ -16,7 +16,7 @@ fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request cannot be understood, or the workflow not be accepted.",
         401 => "Nobody is signed in, or the password is wrong.",
-        403 => "Only the instructor may, or the request came from another site.",
+        403 => "Only the instructor may, the token was made for less, or the request came from another site.",
         404 => "There is no such thing, or it is somebody else's.",
         405 => "There is no such method here.",
         409 => "Not in the state it is in now.",
@@ -35,9 +35,9 @@ fn errors(row: &Row) -> Vec<u16> {
     let mut statuses = vec![400, 500, 503];
     statuses.extend_from_slice(row.also);
     if row.who != Who::Anyone {
-        statuses.extend([401, 429]);
+        statuses.extend([401, 403, 429]);
     }
-    if row.who == Who::Instructor || row.method != http::Method::GET || row.answers.0 == 101 {
+    if row.method != http::Method::GET {
         statuses.push(403);
     }
     if row.path.contains('{') || row.query.is_some() || row.path == "/messages" {
@@ -66,7 +66,7 @@ fn parameters(row: &Row, generator: &mut SchemaGenerator) -> Vec<Value> {
                 "id" => generator.subschema_for::<queue_protocol::JobId>(),
                 "worker" => generator.subschema_for::<queue_protocol::WorkerName>(),
                 "hash" => generator.subschema_for::<queue_protocol::FileHash>(),
-                "token" => generator.subschema_for::<queue_protocol::TokenId>(),
+                "token" | "session" => generator.subschema_for::<queue_protocol::TokenId>(),
                 _ => generator.subschema_for::<queue_protocol::AccountName>(),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema})
@@ -127,11 +127,16 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
         Who::Account => "Everyone who is signed in: their own; the instructor: everyone's.",
         Who::Instructor => "The instructor.",
     };
+    let with = match row.needs() {
+        _ if row.who == Who::Anyone => String::new(),
+        Needs::Scope(scope) => format!(" With a token: one for `{}`.", scope.word()),
+        Needs::InPerson => " Not with a token.".to_owned(),
+    };
     let words = row.path.replace(['{', '}'], "").replace('/', "_");
     let mut operation = json!({
         "operationId": format!("{}{words}", row.method.as_str().to_lowercase()),
         "summary": row.says,
-        "description": format!("Who may: {who}"),
+        "description": format!("Who may: {who}{with}"),
         "parameters": parameters(row, generator),
         "responses": responses,
         "security": if row.who == Who::Anyone { json!([]) } else { json!([{"bearer": []}, {"basic": []}, {"cookie": []}]) },
@@ -171,7 +176,7 @@ pub fn describe(rows: &[Row]) -> Value {
         "components": {
             "schemas": generator.take_definitions(true),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "The token of POST /api/v1/session."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The token of POST /api/v1/session, or one of POST /api/v1/account/tokens."},
                 "basic": {"type": "http", "scheme": "basic"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "atelier",
                     "description": "A browser's session; `__Host-atelier` behind https."},

@@ -6,14 +6,16 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post};
+use queue_protocol::api::Scope;
 use queue_protocol::{api as shape, limits};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue,
-    report, room, steer, submit, tokens, workers,
+    account, accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages,
+    openapi, queue, report, room, steer, submit, tokens, workers,
 };
 use crate::app::App;
+use crate::identity::guard::scope_of;
 use crate::identity::{guard, sign_in};
 use crate::problem::Trouble;
 
@@ -27,6 +29,15 @@ pub enum Who {
     Account,
     /// The instructor.
     Instructor,
+}
+
+/// What a caller must have come with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// A sign-in, or a token with this scope.
+    Scope(Scope),
+    /// A sign-in: a token must not make others, nor outlive what took it away.
+    InPerson,
 }
 
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -53,6 +64,7 @@ pub struct Row {
     pub also: &'static [u16],
     /// Content type of the answer.
     pub kind: &'static str,
+    in_person: bool,
 }
 
 impl Row {
@@ -76,6 +88,22 @@ impl Row {
         self
     }
 
+    /// Not with a token.
+    fn in_person(mut self) -> Self {
+        self.in_person = true;
+        self
+    }
+
+    /// What a caller must have come with.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self.who {
+            _ if self.in_person => Needs::InPerson,
+            Who::Instructor => Needs::Scope(Scope::Steer),
+            Who::Anyone | Who::Account => Needs::Scope(scope_of(&self.method)),
+        }
+    }
+
     fn kind(mut self, kind: &'static str, status: u16) -> Self {
         (self.kind, self.answers.0) = (kind, status);
         self
@@ -95,6 +123,7 @@ macro_rules! row {
             answers: (204, None),
             also: &[],
             kind: "application/json",
+            in_person: false,
         }
     };
 }
@@ -118,7 +147,16 @@ pub fn rows() -> Vec<Row> {
         row!(post "/session", Anyone, sign_in::token, "Sign in; the answer's token goes into Authorization: Bearer.")
             .takes::<shape::SignIn>().answers::<shape::SignedIn>(201).also(&[401]),
         row!(get "/session", Account, sign_in::who, "Who the caller is.").answers::<shape::Account>(200),
-        row!(delete "/session", Account, sign_in::end, "Sign out."),
+        row!(delete "/session", Account, sign_in::end, "Sign out.").in_person(),
+        row!(get "/account/sessions", Account, account::sessions, "Where the caller is signed in, newest first.")
+            .answers::<shape::SessionList>(200).in_person(),
+        row!(delete "/account/sessions/{session}", Account, account::end_session, "Sign out there.").in_person(),
+        row!(get "/account/tokens", Account, account::tokens, "The caller's tokens, without the tokens themselves.")
+            .answers::<shape::PersonTokenList>(200).in_person(),
+        row!(post "/account/tokens", Account, account::make_token, "Make a token for a program; shown once.")
+            .takes::<shape::WantedPersonToken>().answers::<shape::NewPersonToken>(201).also(&[409]).in_person(),
+        row!(delete "/account/tokens/{token}", Account, account::revoke_token, "Revoke a token; what it opened closes.")
+            .in_person(),
 
         row!(get "/jobs", Account, jobs::list, "Own jobs, newest first; everyone's for the instructor.")
             .query::<shape::JobFilter>().answers::<shape::JobList>(200),
@@ -184,19 +222,20 @@ pub fn rows() -> Vec<Row> {
         row!(get "/tokens", Instructor, tokens::list, "Workers' tokens, without the tokens themselves.")
             .answers::<shape::TokenList>(200),
         row!(post "/tokens", Instructor, tokens::issue, "Make a worker's token; shown once.")
-            .takes::<shape::WantedToken>().answers::<shape::NewToken>(201),
-        row!(delete "/tokens/{token}", Instructor, tokens::revoke, "Revoke a token; its link closes."),
+            .takes::<shape::WantedToken>().answers::<shape::NewToken>(201).in_person(),
+        row!(delete "/tokens/{token}", Instructor, tokens::revoke, "Revoke a token; its link closes.").in_person(),
 
         row!(get "/accounts", Instructor, accounts::list, "Every account.").answers::<shape::AccountList>(200),
         row!(post "/accounts", Instructor, accounts::add, "Add an account; its password is shown once.")
-            .takes::<shape::NewAccount>().answers::<shape::NewPassword>(201).also(&[409]),
+            .takes::<shape::NewAccount>().answers::<shape::NewPassword>(201).also(&[409]).in_person(),
         row!(patch "/accounts/{name}", Instructor, accounts::change, "Disable, enable or change a role.")
-            .takes::<shape::AccountPatch>().answers::<shape::Account>(200),
+            .takes::<shape::AccountPatch>().answers::<shape::Account>(200).in_person(),
         row!(post "/accounts/{name}/password", Instructor, accounts::password, "Make a new password; shown once.")
-            .answers::<shape::NewPassword>(200),
-        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out, "End all sessions; the password stays."),
+            .answers::<shape::NewPassword>(200).in_person(),
+        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out, "End all sessions and tokens; the password stays.")
+            .in_person(),
         row!(post "/accounts/{name}/link", Instructor, accounts::link, "A link that signs in once, within a day.")
-            .answers::<shape::JoinLink>(201),
+            .answers::<shape::JoinLink>(201).in_person(),
         row!(get "/accounts/{name}/caps", Instructor, caps::of, "The caps that hold for somebody.")
             .answers::<shape::Caps>(200),
         row!(patch "/accounts/{name}/caps", Instructor, caps::change_of, "Give somebody their own caps.")
@@ -215,7 +254,8 @@ pub fn rows() -> Vec<Row> {
 pub(crate) fn router(app: &App) -> Router<App> {
     let mut router = Router::new();
     for row in rows() {
-        let guarded = (row.handler)().layer(from_fn_with_state((app.clone(), row.who), guard::check));
+        let guarded =
+            (row.handler)().layer(from_fn_with_state((app.clone(), row.who, row.needs()), guard::check));
         router = router.route(row.path, guarded);
     }
     router

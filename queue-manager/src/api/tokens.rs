@@ -1,5 +1,7 @@
 //! Workers' tokens: list, make, revoke. The token itself is shown once, when it is made.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,6 +22,7 @@ pub(crate) async fn list(State(broker): State<Broker>) -> Result<Json<TokenList>
         worker: token.worker,
         made_at: token.made_at,
         used_at: token.used_at,
+        expires_at: token.expires_at,
     });
     Ok(Json(TokenList { tokens: tokens.collect() }))
 }
@@ -30,9 +33,18 @@ pub(crate) async fn issue(
     Body(wanted): Body<WantedToken>,
 ) -> Result<(StatusCode, Json<NewToken>), Trouble> {
     let token = random_secret();
-    let id = broker.put_worker_token(&SecretHash::of(&token), &wanted.worker).await?;
+    let lasts = wanted.days.map(days).transpose()?;
+    let id = broker.put_worker_token(&SecretHash::of(&token), &wanted.worker, lasts).await?;
     audit::note(&broker, &caller, "token.issue", wanted.worker.as_str(), "", id.as_str()).await;
     Ok((StatusCode::CREATED, Json(NewToken { id, worker: wanted.worker, token })))
+}
+
+/// How long a token lasts.
+pub(super) fn days(days: u16) -> Result<Duration, Trouble> {
+    if !(1..=366).contains(&days) {
+        return Err(Trouble::BadRequest("days must be 1 to 366.".to_owned()));
+    }
+    Ok(Duration::from_secs(u64::from(days) * 24 * 3_600))
 }
 
 pub(crate) async fn revoke(

@@ -1,14 +1,19 @@
-//! `token …`: what workers prove themselves with.
+//! `token …`: what workers prove themselves with, and what people's programs do.
+
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
 use queue_broker::Broker;
+use queue_broker::person_tokens::PersonToken;
 use queue_broker::sessions::SecretHash;
 use queue_broker::tokens::WorkerToken;
-use queue_protocol::{TokenId, WorkerName};
+use queue_protocol::api::Scope;
+use queue_protocol::{AccountName, TokenId, WorkerName};
 use serde_json::{Value, json};
 
 use super::{Output, print};
+use crate::identity::caller::TOKEN_PREFIX;
 use crate::identity::password::random_secret;
 
 /// `token …`
@@ -18,10 +23,28 @@ pub enum TokenCommand {
     Issue {
         /// The worker: 1 to 32 of a-z 0-9 - _.
         worker: WorkerName,
+        /// Days until it opens nothing any more, 1 to 366; without it, it lasts until it is revoked.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: Option<u16>,
     },
-    /// List every token: its id, its worker, when it was issued and last used.
+    /// Make a token for a person's program; printed once, and nothing else with it. It goes into `Authorization: Bearer`.
+    Grant {
+        /// The account.
+        account: AccountName,
+        /// What it may be used for; may be said several times. read: see what is theirs. work: change what is theirs.
+        /// steer: what only the instructor may.
+        #[arg(long = "scope", required = true, value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// Days until it opens nothing any more, 1 to 366.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: u16,
+        /// What to call it, at most 60 characters.
+        #[arg(long, default_value = "", value_parser = label)]
+        label: String,
+    },
+    /// List every token: its id, whose it is, when it was issued, last used, and ends.
     List,
-    /// Make tokens worth nothing, at once; their workers' links close.
+    /// Make tokens worth nothing, at once; what they opened closes.
     Revoke {
         /// Ids as `token list` shows them.
         #[arg(required = true)]
@@ -31,15 +54,38 @@ pub enum TokenCommand {
 
 pub(super) async fn run(broker: &Broker, action: TokenCommand, output: Output) -> anyhow::Result<()> {
     match action {
-        TokenCommand::Issue { worker } => issue(broker, &worker, output).await,
+        TokenCommand::Issue { worker, days } => issue(broker, &worker, days, output).await,
+        TokenCommand::Grant { account, mut scopes, days, label } => {
+            scopes.sort_unstable();
+            scopes.dedup();
+            grant(broker, &account, &scopes, (days, &label), output).await
+        }
         TokenCommand::List => list(broker, output).await,
         TokenCommand::Revoke { ids } => revoke(broker, &ids, output).await,
     }
 }
 
-async fn issue(broker: &Broker, worker: &WorkerName, output: Output) -> anyhow::Result<()> {
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::from_word(word).ok_or_else(|| "read, work or steer".to_owned())
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let fits = text.chars().count() <= 60 && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err("at most 60 characters, all in one line".to_owned()) }
+}
+
+fn lasts(days: u16) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 3_600)
+}
+
+async fn issue(
+    broker: &Broker,
+    worker: &WorkerName,
+    days: Option<u16>,
+    output: Output,
+) -> anyhow::Result<()> {
     let secret = random_secret();
-    let id = broker.put_worker_token(&SecretHash::of(&secret), worker).await?;
+    let id = broker.put_worker_token(&SecretHash::of(&secret), worker, days.map(lasts)).await?;
     if output.json {
         return print::json(&json!({"id": id, "worker": worker, "token": secret}));
     }
@@ -47,29 +93,69 @@ async fn issue(broker: &Broker, worker: &WorkerName, output: Output) -> anyhow::
     print::line(&secret)
 }
 
-async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
-    let tokens = broker.worker_tokens().await?;
+async fn grant(
+    broker: &Broker,
+    account: &AccountName,
+    scopes: &[Scope],
+    (days, label): (u16, &str),
+    output: Output,
+) -> anyhow::Result<()> {
+    if broker.account(account).await?.is_none() {
+        bail!("there is no account {account}; `user list` shows them all");
+    }
+    let secret = format!("{TOKEN_PREFIX}{}", random_secret());
+    let id = broker.put_person_token(&SecretHash::of(&secret), account, scopes, label, lasts(days)).await?;
     if output.json {
-        let as_json = |t: &WorkerToken| json!({"id": t.id, "worker": t.worker, "made_at": t.made_at, "used_at": t.used_at});
-        return print::json(&tokens.iter().map(as_json).collect::<Vec<Value>>());
+        return print::json(&json!({"id": id, "account": account, "scopes": scopes, "token": secret}));
+    }
+    print::talk(&format!("Token {id} of {account} for {days} days; this is the only time it is shown."))?;
+    print::line(&secret)
+}
+
+fn worker_json(token: &WorkerToken) -> Value {
+    json!({"id": token.id, "worker": token.worker, "made_at": token.made_at, "used_at": token.used_at,
+        "expires_at": token.expires_at})
+}
+
+fn person_json(token: &PersonToken) -> Value {
+    json!({"id": token.id, "account": token.account, "label": token.label, "scopes": token.scopes,
+        "made_at": token.made_at, "used_at": token.used_at, "expires_at": token.expires_at})
+}
+
+async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
+    let (workers, people) = (broker.worker_tokens().await?, broker.person_tokens(None).await?);
+    if output.json {
+        let all: Vec<Value> = workers.iter().map(worker_json).chain(people.iter().map(person_json)).collect();
+        return print::json(&all);
     }
     let now_ms = broker.now_ms().await?;
-    let row = |t: &WorkerToken| {
-        let used = t.used_at.map_or("never used".to_owned(), |at| format!("used {}", print::ago(now_ms, at)));
-        vec![
-            t.id.to_string(),
-            t.worker.to_string(),
-            format!("issued {}", print::ago(now_ms, t.made_at)),
-            used,
-        ]
+    let times = |made_at: u64, used_at: Option<u64>, expires_at: Option<u64>| {
+        let used = used_at.map_or("never used".to_owned(), |at| format!("used {}", print::ago(now_ms, at)));
+        let end = match expires_at {
+            None => "no end".to_owned(),
+            Some(at) if at <= now_ms => "expired".to_owned(),
+            Some(at) => format!("ends in {} days", (at - now_ms).div_ceil(24 * 3_600_000)),
+        };
+        [format!("issued {}", print::ago(now_ms, made_at)), used, end]
     };
-    print::table(&tokens.iter().map(row).collect::<Vec<_>>())
+    let row = |id: &TokenId, whose: String, what: String, times: [String; 3]| {
+        [vec![id.to_string(), whose, what], times.to_vec()].concat()
+    };
+    let worker = |t: &WorkerToken| {
+        row(&t.id, t.worker.to_string(), "worker".to_owned(), times(t.made_at, t.used_at, t.expires_at))
+    };
+    let person = |t: &PersonToken| {
+        let scopes: Vec<_> = t.scopes.iter().map(|scope| scope.word()).collect();
+        row(&t.id, t.account.to_string(), scopes.join("+"), times(t.made_at, t.used_at, Some(t.expires_at)))
+    };
+    print::table(&workers.iter().map(worker).chain(people.iter().map(person)).collect::<Vec<_>>())
 }
 
 async fn revoke(broker: &Broker, ids: &[TokenId], output: Output) -> anyhow::Result<()> {
     let (mut revoked, mut unknown) = (Vec::new(), Vec::new());
     for id in ids {
-        let list = if broker.revoke_worker_token(id).await? { &mut revoked } else { &mut unknown };
+        let there = broker.revoke_worker_token(id).await? || broker.revoke_person_token(id, None).await?;
+        let list = if there { &mut revoked } else { &mut unknown };
         list.push(id.to_string());
     }
     if output.json {

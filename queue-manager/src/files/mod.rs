@@ -265,7 +265,8 @@ where
     let mut hash = Sha256::new();
     let mut size = 0;
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| io::Error::other(error.into()))?;
+        // No file system says so: whoever sends it broke off, or sent what is no form.
+        let chunk = chunk.map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
         size += chunk.len() as u64;
         if size > limit {
             return Err(io::ErrorKind::FileTooLarge.into());

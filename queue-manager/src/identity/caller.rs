@@ -11,12 +11,15 @@ use base64::engine::general_purpose::STANDARD;
 use queue_broker::Broker;
 use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
-use queue_protocol::api::Role;
+use queue_protocol::api::{Role, Scope};
 use queue_protocol::{AccountName, timings};
 
 use super::cookie::CookieKind;
 use super::password::Passwords;
 use crate::problem::Trouble;
+
+/// Begins every token of a person, so that it is told from a session, and found by whoever looks for secrets in files.
+pub const TOKEN_PREFIX: &str = "atelier_";
 
 /// Finds out who calls.
 #[derive(Clone)]
@@ -24,7 +27,7 @@ pub struct Identity {
     broker: Broker,
     passwords: Passwords,
     cookie: CookieKind,
-    sessions: moka::sync::Cache<SecretHash, Account>,
+    sessions: moka::sync::Cache<SecretHash, Caller>,
     /// How often the cache was emptied: what was read before that must not be put into it afterwards.
     emptied: Arc<AtomicU64>,
 }
@@ -68,9 +71,12 @@ impl Identity {
             let proof = Proof::password(&account);
             return Ok(Caller::of(account, proof));
         }
-        let secret = SecretHash::of(self.secret(headers).ok_or(Trouble::NotSignedIn)?);
-        let account = self.session(&secret).await?.ok_or(Trouble::NotSignedIn)?;
-        Ok(Caller::of(account, Proof::Session(secret)))
+        if let Some(bearer) = authorization(headers, "Bearer ") {
+            return self.behind(bearer).await?.ok_or(Trouble::NotSignedIn);
+        }
+        let cookie = self.cookie.read(headers).filter(|text| !text.starts_with(TOKEN_PREFIX));
+        let caller = self.behind(cookie.ok_or(Trouble::NotSignedIn)?).await?;
+        Ok(caller.ok_or(Trouble::NotSignedIn)?.in_a_browser())
     }
 
     /// Whether a caller would be let in now, as who they were: asks the store and believes no cache.
@@ -78,14 +84,30 @@ impl Identity {
     /// # Errors
     /// The store's.
     pub(crate) async fn still_knows(&self, caller: &Caller) -> Result<bool, Trouble> {
-        let account = match &caller.proof {
-            Proof::Session(secret) => self.broker.look_at_session(secret).await?,
-            proof @ Proof::Password(_) => {
-                let account = self.broker.account(&caller.name).await?;
-                account.filter(|account| !account.disabled && *proof == Proof::password(account))
+        let now = match &caller.proof {
+            // A dashboard that is open is used, also while nobody clicks.
+            Proof::Session(secret) if caller.role == Role::Instructor => {
+                self.broker.session(secret).await?.map(|account| Caller::of(account, caller.proof.clone()))
+            }
+            Proof::Session(secret) => self
+                .broker
+                .look_at_session(secret)
+                .await?
+                .map(|account| Caller::of(account, caller.proof.clone())),
+            Proof::Cookie(secret) => {
+                let account = self.broker.look_at_session(secret).await?;
+                account.map(|account| Caller::of(account, Proof::Session(secret.clone())).in_a_browser())
+            }
+            Proof::Token(secret, _) => self.of_token(secret).await?,
+            Proof::Password(_) => {
+                let account = self.broker.account(&caller.name).await?.filter(|account| !account.disabled);
+                account.map(|account| {
+                    let proof = Proof::password(&account);
+                    Caller::of(account, proof)
+                })
             }
         };
-        Ok(account.is_some_and(|account| account.name == caller.name && account.role == caller.role))
+        Ok(now.as_ref() == Some(caller))
     }
 
     /// Somebody's session ended: the next request of everyone is looked up anew.
@@ -99,18 +121,37 @@ impl Identity {
         authorization(headers, "Bearer ").or_else(|| self.cookie.read(headers))
     }
 
-    async fn session(&self, secret: &SecretHash) -> Result<Option<Account>, Trouble> {
-        if let Some(account) = self.sessions.get(secret) {
-            return Ok(Some(account));
+    /// The caller behind the secret of a session or a token.
+    async fn behind(&self, text: &str) -> Result<Option<Caller>, Trouble> {
+        let secret = SecretHash::of(text);
+        if let Some(caller) = self.sessions.get(&secret) {
+            return Ok(Some(caller));
         }
         let before = self.emptied.load(Ordering::SeqCst);
-        let account = self.broker.session(secret).await?;
-        if let Some(account) = &account
+        let caller = if text.starts_with(TOKEN_PREFIX) {
+            self.of_token(&secret).await?
+        } else {
+            let account = self.broker.session(&secret).await?;
+            account.map(|account| Caller::of(account, Proof::Session(secret.clone())))
+        };
+        if let Some(caller) = &caller
             && self.emptied.load(Ordering::SeqCst) == before
         {
-            self.sessions.insert(secret.clone(), account.clone());
+            self.sessions.insert(secret, caller.clone());
         }
-        Ok(account)
+        Ok(caller)
+    }
+
+    async fn of_token(&self, secret: &SecretHash) -> Result<Option<Caller>, Trouble> {
+        let found = self.broker.person_of_token(secret).await?;
+        Ok(found.map(|(account, scopes)| {
+            let steers = scopes.contains(&Scope::Steer);
+            let mut caller = Caller::of(account, Proof::Token(secret.clone(), scopes));
+            if !steers {
+                caller.role = Role::Participant;
+            }
+            caller
+        }))
     }
 
     /// Ends the session behind these headers, here at once and elsewhere within a second.
@@ -152,6 +193,10 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Proof {
     Session(SecretHash),
+    /// A session whose id a browser sends by itself, whichever script of whichever seat asks.
+    Cookie(SecretHash),
+    /// A token, and what it may be used for.
+    Token(SecretHash, Vec<Scope>),
     /// The hash of the password's stored hash, which a new password changes.
     Password(SecretHash),
 }
@@ -167,11 +212,35 @@ impl Caller {
         Self { name: account.name, role: account.role, proof }
     }
 
-    /// The session by which they came; `None` for a name and a password.
+    /// All seats are one origin, and a script in any of them has the cookie of whoever opened it: so a cookie opens a seat
+    /// and never steers the room. The dashboard is on an origin of its own and brings its session itself.
+    fn in_a_browser(self) -> Self {
+        match self.proof {
+            Proof::Session(secret) => {
+                Self { role: Role::Participant, proof: Proof::Cookie(secret), name: self.name }
+            }
+            _ => self,
+        }
+    }
+
+    /// The session or token by which they came; `None` for a name and a password.
     pub(crate) fn session(&self) -> Option<&SecretHash> {
         match &self.proof {
-            Proof::Session(secret) => Some(secret),
+            Proof::Session(secret) | Proof::Cookie(secret) | Proof::Token(secret, _) => Some(secret),
             Proof::Password(_) => None,
+        }
+    }
+
+    /// Whether they came with nothing less than a sign-in.
+    pub(crate) fn in_person(&self) -> bool {
+        !matches!(self.proof, Proof::Token(..))
+    }
+
+    /// Whether what they came with may be used for this.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        match &self.proof {
+            Proof::Token(_, scopes) => scopes.contains(&scope),
+            Proof::Session(_) | Proof::Cookie(_) | Proof::Password(_) => true,
         }
     }
 }

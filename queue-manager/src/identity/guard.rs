@@ -4,16 +4,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use queue_protocol::AccountName;
-use queue_protocol::api::Role;
+use queue_protocol::api::{Role, Scope};
 
 use super::caller::Caller;
 use super::once;
-use crate::api::table::Who;
+use crate::api::table::{Needs, Who};
 use crate::app::App;
 use crate::problem::Trouble;
 
@@ -54,14 +54,14 @@ impl Pace {
 
 /// Lets a request through to its handler, with its caller, or answers why not.
 pub(crate) async fn check(
-    State((app, who)): State<(App, Who)>,
+    State((app, who, needs)): State<(App, Who, Needs)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     if who == Who::Anyone {
         return next.run(request).await;
     }
-    let caller = match admit(&app, who, request.headers()).await {
+    let caller = match admit(&app, who, needs, request.headers()).await {
         Ok(caller) => caller,
         Err(trouble) => return trouble.into_response(),
     };
@@ -73,11 +73,23 @@ pub(crate) async fn check(
     }
 }
 
-async fn admit(app: &App, who: Who, headers: &HeaderMap) -> Result<Caller, Trouble> {
+async fn admit(app: &App, who: Who, needs: Needs, headers: &HeaderMap) -> Result<Caller, Trouble> {
     let caller = app.identity.caller(headers).await?;
     app.pace.request(&caller.name)?;
+    let enough = match needs {
+        Needs::InPerson => caller.in_person(),
+        Needs::Scope(scope) => caller.may(scope),
+    };
+    if !enough {
+        return Err(Trouble::OutOfScope);
+    }
     if who == Who::Instructor && caller.role != Role::Instructor {
         return Err(Trouble::Forbidden);
     }
     Ok(caller)
+}
+
+/// What a token must be for, to be used with a method on one's own things.
+pub(crate) fn scope_of(method: &Method) -> Scope {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) { Scope::Read } else { Scope::Work }
 }

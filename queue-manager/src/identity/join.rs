@@ -2,13 +2,14 @@
 //! the link up, because programs that show previews of links open them as well.
 
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_broker::Broker;
 use queue_broker::sessions::SecretHash;
 
 use super::caller::Identity;
 use super::password::random_secret;
+use super::sign_in::about;
 use crate::pages::Look;
 use crate::problem::Trouble;
 
@@ -35,8 +36,9 @@ pub(crate) async fn submit(
     State(broker): State<Broker>,
     State(look): State<Look>,
     Path(secret): Path<String>,
+    headers: HeaderMap,
 ) -> Response {
-    match begin(&broker, &secret).await {
+    match begin(&broker, &secret, about(&headers)).await {
         Ok(Some((name, session))) => {
             let cookie = [(header::SET_COOKIE, identity.cookie().begin(&session))];
             (cookie, Redirect::to(&format!("/{name}/"))).into_response()
@@ -46,14 +48,14 @@ pub(crate) async fn submit(
     }
 }
 
-async fn begin(broker: &Broker, secret: &str) -> Result<Option<(String, String)>, Trouble> {
+async fn begin(broker: &Broker, secret: &str, about: &str) -> Result<Option<(String, String)>, Trouble> {
     let Some(name) = broker.use_join_link(&SecretHash::of(secret)).await? else { return Ok(None) };
     let account = broker.account(&name).await?.filter(|account| !account.disabled);
     if account.is_none() {
         return Ok(None);
     }
     let session = random_secret();
-    broker.begin_session(&SecretHash::of(&session), &name).await?;
+    broker.begin_session(&SecretHash::of(&session), &name, about).await?;
     tracing::info!(participant.id = %name, "signed in by a link");
     Ok(Some((name.to_string(), session)))
 }

@@ -36,9 +36,10 @@ pub(crate) async fn page(State(look): State<pages::Look>, Query(why): Query<Why>
 pub(crate) async fn submit(
     State(identity): State<Identity>,
     State(broker): State<Broker>,
+    headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Response {
-    match begin(&identity, &broker, form).await {
+    match begin(&identity, &broker, form, about(&headers)).await {
         Ok((account, secret)) => {
             let cookie = [(header::SET_COOKIE, identity.cookie().begin(&secret))];
             (cookie, Redirect::to(&format!("/{}/", account.name))).into_response()
@@ -53,19 +54,30 @@ pub(crate) async fn submit(
 pub(crate) async fn token(
     State(identity): State<Identity>,
     State(broker): State<Broker>,
+    headers: HeaderMap,
     sign_in: Result<Json<SignIn>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
     let Json(sign_in) = sign_in.map_err(|rejection| Trouble::BadRequest(rejection.body_text()))?;
-    let (account, token) = begin(&identity, &broker, sign_in).await?;
+    let (account, token) = begin(&identity, &broker, sign_in, about(&headers)).await?;
     Ok((StatusCode::CREATED, Json(SignedIn { token, name: account.name, role: account.role })))
 }
 
-async fn begin(identity: &Identity, broker: &Broker, sign_in: SignIn) -> Result<(Account, String), Trouble> {
+/// What a browser or a program calls itself.
+pub(super) fn about(headers: &HeaderMap) -> &str {
+    headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default()
+}
+
+async fn begin(
+    identity: &Identity,
+    broker: &Broker,
+    sign_in: SignIn,
+    about: &str,
+) -> Result<(Account, String), Trouble> {
     let account = identity.verify(sign_in.name.trim(), sign_in.password).await?;
     // A new id at every sign-in: one that was set before means nothing.
     let secret = random_secret();
     let session = SecretHash::of(&secret);
-    broker.begin_session(&session, &account.name).await?;
+    broker.begin_session(&session, &account.name, about).await?;
     // The password was verified some time ago: if it was changed meanwhile, this session would outlive it.
     let now = broker.account(&account.name).await?;
     if now.is_none_or(|now| now.disabled || now.password_hash != account.password_hash) {

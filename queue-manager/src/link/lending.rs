@@ -116,6 +116,7 @@ impl Session {
         let renewed = self.app.broker.renew(&self.worker, lease, self.app.config.lease()).await;
         match self.note(renewed) {
             Some(Renewed::Lost) => {
+                self.app.metrics.refused("lost");
                 self.held.remove(&lease.job);
                 say(socket, &ToWorker::Lost(lease)).await
             }
@@ -200,7 +201,10 @@ impl Session {
             Settled::Lost => "lost",
         });
         match settled {
-            Settled::Lost => say(socket, &ToWorker::Lost(lease)).await,
+            Settled::Lost => {
+                self.app.metrics.refused("lost");
+                say(socket, &ToWorker::Lost(lease)).await
+            }
             Settled::Ended(_) | Settled::Again => say(socket, &ToWorker::Settled(lease)).await,
         }
     }

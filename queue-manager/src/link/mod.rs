@@ -10,9 +10,10 @@ mod session;
 pub(crate) use places::Places;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, State, WebSocketUpgrade};
-use axum::http::HeaderMap;
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, put};
 use queue_broker::Broker;
@@ -22,6 +23,7 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::identity::caller::authorization;
+use crate::metrics::Metrics;
 use crate::problem::Trouble;
 
 /// The worker behind a bearer token.
@@ -53,7 +55,22 @@ pub(crate) fn router(app: App) -> Router {
         .route(&format!("{lease}/outputs/{{kind}}/{{*path}}"), put(files::put_output))
         .layer(DefaultBodyLimit::disable())
         .fallback(async || Trouble::NotFound)
+        .layer(from_fn_with_state(app.metrics.clone(), count_refusals))
         .with_state(app)
+}
+
+/// A token that opens nothing, or a lease that is somebody else's or over, may be stolen.
+async fn count_refusals(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let refused = match response.status() {
+        StatusCode::UNAUTHORIZED => "token",
+        StatusCode::GONE => "lease",
+        _ => return response,
+    };
+    metrics.refused(refused);
+    tracing::warn!(path, refused, "a worker was refused");
+    response
 }
 
 async fn open(

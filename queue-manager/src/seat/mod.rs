@@ -39,7 +39,7 @@ use tracing::Instrument;
 
 use crate::app::App;
 use crate::identity::caller::Identity;
-use crate::identity::guard::Pace;
+use crate::identity::guard::{Pace, scope_of};
 use crate::path_rule;
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -167,6 +167,9 @@ pub(crate) async fn dispatch(
     }
     if caller.name != participant {
         return SeatTrouble(Trouble::NotFound).into_response();
+    }
+    if !caller.may(scope_of(request.method())) {
+        return SeatTrouble(Trouble::OutOfScope).into_response();
     }
     let inner = match request.uri().query() {
         Some(query) => format!("{rest}?{query}"),

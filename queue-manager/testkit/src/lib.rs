@@ -13,6 +13,7 @@ pub mod rehearse;
 pub mod relay;
 pub mod tab;
 pub mod waiting;
+pub mod wire;
 pub mod workshop;
 
 pub use builder::WorkshopBuilder;

@@ -21,7 +21,7 @@ async fn a_session_names_its_account_until_it_ends_or_the_account_is_disabled() 
     };
     broker.put_account(&ada).await.unwrap();
     let secret = SecretHash::of("a secret");
-    broker.begin_session(&secret, &ada.name).await.unwrap();
+    broker.begin_session(&secret, &ada.name, "").await.unwrap();
     assert_eq!(broker.session(&secret).await.unwrap(), Some(ada.clone()));
     assert_eq!(broker.session(&SecretHash::of("another")).await.unwrap(), None);
     ada.disabled = true;
@@ -42,7 +42,7 @@ async fn signed_in(broker: &Broker, name: &str) -> (Account, SecretHash) {
     };
     broker.put_account(&account).await.unwrap();
     let secret = SecretHash::of(name);
-    broker.begin_session(&secret, &account.name).await.unwrap();
+    broker.begin_session(&secret, &account.name, "").await.unwrap();
     (account, secret)
 }
 
@@ -58,14 +58,14 @@ async fn sessions_that_ended_with_their_account_stay_ended_when_it_is_enabled_ag
     ];
     for (n, change) in changes.into_iter().enumerate() {
         let secret = SecretHash::of(&format!("session {n}"));
-        broker.begin_session(&secret, &ada.name).await.unwrap();
+        broker.begin_session(&secret, &ada.name, "").await.unwrap();
         assert!(broker.change_account(&ada.name, &change).await.unwrap());
         broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();
         assert_eq!(broker.session(&secret).await.unwrap(), None);
         assert_eq!(broker.session(&before).await.unwrap(), None);
     }
     let after = SecretHash::of("after");
-    broker.begin_session(&after, &ada.name).await.unwrap();
+    broker.begin_session(&after, &ada.name, "").await.unwrap();
     let found = broker.session(&after).await.unwrap().unwrap();
     assert_eq!((found.role, found.password_hash.as_str()), (Role::Instructor, "$argon2id$new"));
     assert!(broker.session(&bens).await.unwrap().is_some(), "nobody else is signed out");
@@ -77,8 +77,8 @@ async fn sessions_that_ended_with_their_account_stay_ended_when_it_is_enabled_ag
 async fn a_token_is_one_workers_until_it_is_revoked() {
     let broker = fresh_workshop().await;
     let (first, second) = (SecretHash::of("t"), SecretHash::of("u"));
-    let id = broker.put_worker_token(&first, &gpu("gpu-1")).await.unwrap();
-    broker.put_worker_token(&second, &gpu("gpu-2")).await.unwrap();
+    let id = broker.put_worker_token(&first, &gpu("gpu-1"), None).await.unwrap();
+    broker.put_worker_token(&second, &gpu("gpu-2"), None).await.unwrap();
     assert_eq!(broker.worker_of_token(&first).await.unwrap(), Some(gpu("gpu-1")));
     assert_eq!(broker.worker_of_token(&SecretHash::of("v")).await.unwrap(), None);
     let listed = broker.worker_tokens().await.unwrap();
@@ -98,7 +98,7 @@ async fn whoever_loses_the_right_to_listen_is_announced() {
     let broker = fresh_workshop().await;
     let mut heard = listening(&broker).await;
     let (ada, secret) = signed_in(&broker, "ada").await;
-    let token = broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1")).await.unwrap();
+    let token = broker.put_worker_token(&SecretHash::of("t"), &gpu("gpu-1"), None).await.unwrap();
     broker.end_session(&secret).await.unwrap();
     broker.change_account(&ada.name, &AccountChange::Disabled(true)).await.unwrap();
     broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();

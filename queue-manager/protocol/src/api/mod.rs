@@ -18,8 +18,9 @@ pub use jobs::{
 };
 pub use journal::{AuditEntry, AuditFilter, AuditLog, Message, MessageList, NewMessage};
 pub use people::{
-    Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignedIn, Token,
-    TokenList, WantedToken,
+    Account, AccountList, AccountPatch, NewAccount, NewPassword, NewPersonToken, NewToken, PersonToken,
+    PersonTokenList, Role, Scope, Session, SessionList, SignIn, SignedIn, Token, TokenList,
+    WantedPersonToken, WantedToken,
 };
 pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
 pub use report::{

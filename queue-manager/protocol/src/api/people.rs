@@ -133,6 +133,8 @@ pub struct Token {
     pub made_at: u64,
     /// When it last opened something, to the minute, in ms since 1970.
     pub used_at: Option<u64>,
+    /// When it opens nothing any more, in ms since 1970; `None` for never.
+    pub expires_at: Option<u64>,
 }
 
 /// All tokens of workers.
@@ -150,6 +152,10 @@ pub struct TokenList {
 pub struct WantedToken {
     /// The worker.
     pub worker: WorkerName,
+    /// Days until it opens nothing any more; without it, it lasts until it is revoked.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 366)))]
+    pub days: Option<u16>,
 }
 
 /// A token that was just made.
@@ -162,4 +168,120 @@ pub struct NewToken {
     pub worker: WorkerName,
     /// Shown once; for `ATELIER_WORKER_TOKEN`.
     pub token: String,
+}
+
+/// What a person's token may be used for. None of them opens accounts, tokens or sessions: for those a person signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// See what is one's own.
+    Read,
+    /// Submit, cancel, upload, save: change what is one's own.
+    Work,
+    /// Whatever only the instructor may; without it, an instructor's token is a participant's.
+    Steer,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Work, Self::Steer];
+
+    /// The word in the store, the API and on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Work => "work",
+            Self::Steer => "steer",
+        }
+    }
+
+    /// The scope behind a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.word() == word)
+    }
+}
+
+/// A token of a person, without the token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PersonToken {
+    /// Safe to show; names the token when it is revoked.
+    pub id: TokenId,
+    /// Whose it is.
+    pub account: AccountName,
+    /// What its owner calls it.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// When it was made, in ms since 1970.
+    pub made_at: u64,
+    /// When it last opened something, to the minute, in ms since 1970.
+    pub used_at: Option<u64>,
+    /// When it opens nothing any more, in ms since 1970.
+    pub expires_at: u64,
+}
+
+/// All tokens of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PersonTokenList {
+    /// Oldest first.
+    pub tokens: Vec<PersonToken>,
+}
+
+/// What a new token of one's own is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WantedPersonToken {
+    /// What to call it, at most 60 characters.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = 60)))]
+    pub label: String,
+    /// What it may be used for; at least one.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 3)))]
+    pub scopes: Vec<Scope>,
+    /// Days until it opens nothing any more; 30 without it.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 366)))]
+    pub days: Option<u16>,
+}
+
+/// A token of a person that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewPersonToken {
+    /// What it is revoked by.
+    pub id: TokenId,
+    /// Shown once; goes into `Authorization: Bearer`.
+    pub token: String,
+}
+
+/// A session of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Session {
+    /// Safe to show; names the session when it is ended.
+    pub id: TokenId,
+    /// What the browser or program called itself; may be empty.
+    pub about: String,
+    /// When it began, in ms since 1970.
+    pub made_at: u64,
+    /// When it was last used, in ms since 1970.
+    pub used_at: u64,
+    /// When it ends if it is not used, in ms since 1970.
+    pub ends_at: u64,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// All sessions of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SessionList {
+    /// Newest first.
+    pub sessions: Vec<Session>,
 }

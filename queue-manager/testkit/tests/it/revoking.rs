@@ -147,7 +147,7 @@ async fn a_token_that_was_revoked_before_the_hello_is_lent_nothing() {
     workshop.operator_json(&["token", "revoke", tokens[0]["id"].as_str().unwrap()]).await.unwrap();
     workshop.person("user001").unwrap().submit(&graphs::white_picture()).await.unwrap();
     let hello = json!({"hello": {"version": "0", "gpu": "none", "vram_total": 0, "comfyui_version": "0",
-        "object_info": "0".repeat(64), "leases": [], "yielding": false}});
+        "object_info": "0".repeat(64), "parts": {}, "leases": [], "yielding": false}});
     link.send(Message::Text(hello.to_string().into())).await.unwrap();
     // The link may be closed already.
     drop(link.send(Message::Text(json!("ready").to_string().into())).await);

@@ -73,6 +73,7 @@ impl Doors {
         let path = path.replace("{id}", &self.job).replace("{worker}", "gpu-9");
         let path = path
             .replace("{token}", "000000000000")
+            .replace("{session}", "000000000000")
             .replace("{name}", "user003")
             .replace("{cause}", "0")
             .replace("{hash}", &"0".repeat(64));

@@ -1,0 +1,119 @@
+//! One's own sessions and tokens: where one is signed in, and what one's programs come with. Whoever has only a token
+//! sees and changes none of this.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use queue_broker::Broker;
+use queue_broker::sessions::{ListedSession, SecretHash};
+use queue_protocol::TokenId;
+use queue_protocol::api::{
+    NewPersonToken, PersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
+};
+
+use super::audit;
+use super::input::{Body, Named};
+use super::tokens::days;
+use crate::identity::Caller;
+use crate::identity::caller::TOKEN_PREFIX;
+use crate::identity::password::random_secret;
+use crate::problem::Trouble;
+
+/// Tokens that one person may have.
+const TOKENS: usize = 20;
+/// Characters of what a token is called.
+const LABEL: usize = 60;
+/// Days that a token lasts when nobody says how many.
+const USUAL_DAYS: u16 = 30;
+
+async fn own_sessions(broker: &Broker, caller: &Caller) -> Result<Vec<ListedSession>, Trouble> {
+    let account = broker.account(&caller.name).await?.ok_or(Trouble::NotSignedIn)?;
+    Ok(broker.sessions_of(&account).await?)
+}
+
+pub(crate) async fn sessions(
+    State(broker): State<Broker>,
+    caller: Caller,
+) -> Result<Json<SessionList>, Trouble> {
+    let sessions = own_sessions(&broker, &caller).await?.into_iter().map(|session| Session {
+        current: caller.session() == Some(&session.secret),
+        id: session.id,
+        about: session.about,
+        made_at: session.made_at,
+        used_at: session.used_at,
+        ends_at: session.ends_at,
+    });
+    Ok(Json(SessionList { sessions: sessions.collect() }))
+}
+
+pub(crate) async fn end_session(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(id): Named<TokenId>,
+) -> Result<StatusCode, Trouble> {
+    let sessions = own_sessions(&broker, &caller).await?;
+    let session = sessions.into_iter().find(|session| session.id == id).ok_or(Trouble::NotFound)?;
+    broker.end_session(&session.secret).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn tokens(
+    State(broker): State<Broker>,
+    caller: Caller,
+) -> Result<Json<PersonTokenList>, Trouble> {
+    let tokens = broker.person_tokens(Some(&caller.name)).await?.into_iter().map(|token| PersonToken {
+        id: token.id,
+        account: token.account,
+        label: token.label,
+        scopes: token.scopes,
+        made_at: token.made_at,
+        used_at: token.used_at,
+        expires_at: token.expires_at,
+    });
+    Ok(Json(PersonTokenList { tokens: tokens.collect() }))
+}
+
+pub(crate) async fn make_token(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Body(mut wanted): Body<WantedPersonToken>,
+) -> Result<(StatusCode, Json<NewPersonToken>), Trouble> {
+    wanted.scopes.sort_unstable();
+    wanted.scopes.dedup();
+    let label = wanted.label.trim();
+    if wanted.scopes.is_empty() {
+        return Err(Trouble::BadRequest("scopes must name at least one of read, work, steer.".to_owned()));
+    }
+    if label.chars().count() > LABEL || label.contains(char::is_control) {
+        return Err(Trouble::BadRequest(format!(
+            "label must have at most {LABEL} characters, all in one line."
+        )));
+    }
+    if wanted.scopes.contains(&Scope::Steer) && caller.role != Role::Instructor {
+        return Err(Trouble::Forbidden);
+    }
+    let lasts = days(wanted.days.unwrap_or(USUAL_DAYS))?;
+    if broker.person_tokens(Some(&caller.name)).await?.len() >= TOKENS {
+        return Err(Trouble::WrongState(format!(
+            "You have {TOKENS} tokens, which is the limit. Revoke one first."
+        )));
+    }
+    let token = format!("{TOKEN_PREFIX}{}", random_secret());
+    let id =
+        broker.put_person_token(&SecretHash::of(&token), &caller.name, &wanted.scopes, label, lasts).await?;
+    let words: Vec<_> = wanted.scopes.iter().copied().map(Scope::word).collect();
+    audit::note(&broker, &caller, "account.token", caller.name.as_str(), "", &words.join(" ")).await;
+    Ok((StatusCode::CREATED, Json(NewPersonToken { id, token })))
+}
+
+pub(crate) async fn revoke_token(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(id): Named<TokenId>,
+) -> Result<StatusCode, Trouble> {
+    if !broker.revoke_person_token(&id, Some(&caller.name)).await? {
+        return Err(Trouble::NotFound);
+    }
+    audit::note(&broker, &caller, "account.token_revoked", caller.name.as_str(), id.as_str(), "").await;
+    Ok(StatusCode::NO_CONTENT)
+}
