@@ -7,6 +7,7 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod any_bytes;
 mod bad_input;
 mod bad_lines;
 mod behind_nginx;
