@@ -10,7 +10,7 @@ if [ $# -gt 0 ]; then
     exit 2
 fi
 have_cargo
-have_packages shellcheck=shellcheck nginx=nginx-light c++=build-essential
+have_packages shellcheck=shellcheck nginx=nginx-light c++=build-essential python3=python3-venv
 
 step() { echo "== $1"; }
 left_out=()
@@ -45,6 +45,17 @@ shellcheck -x scripts/*.sh .ci/run
 
 step "nginx"
 scripts/render-nginx.sh "$folder"
+if ! command -v gixy >/dev/null 2>&1; then
+    python3 -m venv "$folder/venv"
+    "$folder/venv/bin/pip" install --quiet gixy-ng==0.2.59 2>"$folder/gixy.log" || echo "gixy could not be installed" >&2
+    PATH=$PATH:$folder/venv/bin
+fi
+if command -v gixy >/dev/null 2>&1; then
+    # Host with its port is what Origin is compared with; a foreign name gets no answer where there is TLS.
+    gixy --skips host_spoofing "$folder/nginx.conf" >"$folder/gixy.log" 2>&1 || { cat "$folder/gixy.log" >&2; exit 1; }
+else
+    left_out+=("gixy, which lints nginx's configuration: it cannot be installed from here")
+fi
 
 for line in "${left_out[@]+"${left_out[@]}"}"; do echo "LEFT OUT: $line"; done
 echo "check.sh: all of the above passed"

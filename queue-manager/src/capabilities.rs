@@ -37,7 +37,7 @@ impl ObjectInfo {
     ///
     /// # Errors
     /// [`Trouble::BadRequest`] when it is no object of classes.
-    pub(crate) fn read(json: &[u8]) -> Result<Self, Trouble> {
+    pub fn read(json: &[u8]) -> Result<Self, Trouble> {
         let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
         let (mut models, mut uploads, mut choices) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (class, about) in &classes {

@@ -5,7 +5,8 @@ use queue_protocol::AccountName;
 
 /// Whether a raw path may be routed at all. `%2f` is allowed behind `userdata/` only, where ComfyUI's frontend puts
 /// a workflow's folder into one segment.
-pub(crate) fn is_allowed(raw: &str) -> bool {
+#[must_use]
+pub fn is_allowed(raw: &str) -> bool {
     let lower = raw.to_ascii_lowercase();
     let dots = lower.split('/').any(|segment| segment == ".." || segment == ".");
     let encoded_dot = lower.contains("%2e");
@@ -17,7 +18,8 @@ pub(crate) fn is_allowed(raw: &str) -> bool {
 
 /// The participant a raw path names, and the rest of it, beginning with `/`; the rest is `None` for `/user001`, which
 /// needs its slash.
-pub(crate) fn participant_of(raw: &str) -> Option<(AccountName, Option<&str>)> {
+#[must_use]
+pub fn participant_of(raw: &str) -> Option<(AccountName, Option<&str>)> {
     let path = raw.strip_prefix('/')?;
     match path.find('/') {
         Some(at) => Some((path[..at].parse().ok()?, Some(&path[at..]))),

@@ -1,6 +1,7 @@
 //! A whole workshop out of real processes: Redis, queue-manager, workers, simulated ComfyUI, nginx, dashboard, browser.
 //! Every part gets a folder and ports of its own, so tests run beside each other and beside a running demo.
 
+pub mod any_bytes;
 pub mod browser;
 pub mod builder;
 pub mod configuration;

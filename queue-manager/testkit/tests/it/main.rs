@@ -7,9 +7,11 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod any_bytes;
 mod bad_input;
 mod bad_lines;
 mod behind_nginx;
+mod canaries;
 mod configuration;
 mod contract;
 mod crashes;
@@ -21,6 +23,7 @@ mod failing;
 mod health;
 mod hostile_paths;
 mod hostile_requests;
+mod hostile_words;
 mod in_a_browser;
 mod kept_comfyui;
 mod leaving;
@@ -67,6 +70,7 @@ mod start_and_stop;
 mod steering;
 mod stolen_tokens;
 mod stopping;
+mod store_principals;
 mod tabs;
 mod tidy;
 mod two_people;
