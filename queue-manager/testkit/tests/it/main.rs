@@ -22,6 +22,7 @@ mod health;
 mod hostile_paths;
 mod hostile_requests;
 mod in_a_browser;
+mod joining;
 mod kept_comfyui;
 mod leaving;
 mod light_seats;
