@@ -35,9 +35,13 @@ case "$workshop" in
         arguments+=(--accounts "$sign_ins" --url "http://${address%% *}:3000")
         ;;
 esac
-build=(--release)
-if [ "${ATELIER_PROFILE:-release}" != release ]; then build=(); fi
 echo "Building what rehearses (some minutes the first time) …"
-cargo build --locked --quiet "${build[@]+"${build[@]}"}" -p testkit --bin rehearse
+if [ "${ATELIER_PROFILE:-release}" = release ]; then
+    cargo build --locked --quiet --release -p testkit --bin rehearse
+    bin=${CARGO_TARGET_DIR:-target}/release
+else
+    cargo build --locked --quiet --workspace --bins
+    bin=${CARGO_TARGET_DIR:-target}/debug
+fi
 echo "Rehearsing with the workers that are connected …"
-exec "${CARGO_TARGET_DIR:-target}/$([ ${#build[@]} -gt 0 ] && echo release || echo debug)/rehearse" "${arguments[@]}" "$@"
+exec "$bin/rehearse" "${arguments[@]}" "$@"

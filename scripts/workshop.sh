@@ -12,7 +12,7 @@ refuse() {
 
 # usage STATUS: the script's own first lines.
 usage() {
-    sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
     exit "$1"
 }
 

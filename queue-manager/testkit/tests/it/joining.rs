@@ -32,8 +32,8 @@ impl GpuBox {
 
     /// The line an operator pastes: what the server hands out, piped into bash.
     async fn paste(&self, link: &str, rest: &str) -> Output {
-        let line = format!("curl -fsS {link}/join.sh | bash -s -- {link} {rest} --comfyui {}", self.comfyui);
-        Command::new("bash").args(["-c", &line]).env("HOME", self.home.path()).output().await.unwrap()
+        let typed = format!("curl -fsS {link}/join.sh | bash -s -- {link} {rest} --comfyui {}", self.comfyui);
+        Command::new("bash").args(["-c", &typed]).env("HOME", self.home.path()).output().await.unwrap()
     }
 
     async fn script(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
