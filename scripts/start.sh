@@ -166,7 +166,8 @@ for ((n = 1; n <= workers; n++)); do
     fi
 done
 jq --arg host "$host" --arg admin "$admin_host" \
-    '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + .' \
+    '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + . |
+        .participants |= map(select(.removed | not))' \
     data/accounts.json >data/sign-ins.json
 umask 022
 

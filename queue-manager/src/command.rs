@@ -93,7 +93,7 @@ pub async fn run(command: Command, config: &Config, typed: Typed<'_>) -> anyhow:
     let broker = Broker::new(&store, &config.workshop)?;
     let done = match command {
         Command::User { output, action } => user::run(&broker, action, output).await,
-        Command::Token { output, action } => token::run(&broker, action, output).await,
+        Command::Token { output, action } => token::run(&broker, config.worker_bind, action, output).await,
         Command::Config { output, action } => config::run(&broker, action, output, typed).await,
         Command::Doctor { output } => doctor::run(&broker, output).await,
         Command::Serve | Command::Healthcheck { .. } => bail!("this command does not ask the store"),

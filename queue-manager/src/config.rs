@@ -55,6 +55,11 @@ pub struct Config {
     #[arg(long, env = "ATELIER_DATA", value_name = "PATH", default_value = "data", global = true)]
     pub data: PathBuf,
 
+    /// The worker's program, which a GPU box that joins fetches from the workers' address; the one beside this program when
+    /// not set.
+    #[arg(long, env = "ATELIER_WORKER_PROGRAM", value_name = "PATH", global = true)]
+    pub worker_program: Option<PathBuf>,
+
     /// Folder of the unpacked ComfyUI frontend; seats are the plain page when it is missing.
     #[arg(
         long,
@@ -133,6 +138,13 @@ impl Config {
     /// When a secret's file cannot be read or the address is not one.
     pub fn outside_store(&self) -> anyhow::Result<Option<Store>> {
         self.store.store()
+    }
+
+    /// The worker's program, where it can be known.
+    #[must_use]
+    pub fn worker_program(&self) -> Option<PathBuf> {
+        let beside = || Some(std::env::current_exe().ok()?.with_file_name("worker"));
+        self.worker_program.clone().or_else(beside)
     }
 
     /// The lease.

@@ -78,6 +78,8 @@ impl PrivateRedis {
             .args(["--maxmemory", &format!("{}mb", self.megabytes)])
             .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning", "--logfile", "redis.log"])
             .args(["--pidfile", "redis.pid"])
+            // A backup asks for a snapshot as a replica does; nobody else comes for whom it should wait.
+            .args(["--repl-diskless-sync-delay", "0"])
             .args(["--client-output-buffer-limit", "pubsub 32mb 8mb 60"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

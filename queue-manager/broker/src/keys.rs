@@ -105,6 +105,11 @@ impl Keys {
         self.plain("worker-tokens")
     }
 
+    /// SHA-256 of a join token → until when it is valid, and for which worker.
+    pub(crate) fn join_tokens(&self) -> String {
+        self.plain("join-tokens")
+    }
+
     /// Id of a token → when it was last used.
     pub(crate) fn tokens_used(&self) -> String {
         self.plain("tokens-used")

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod error;
 pub mod frames;
 pub mod jobs;
+pub mod joining;
 pub mod once;
 pub mod person_tokens;
 pub mod prospects;

@@ -1,5 +1,6 @@
 //! `token …`: what workers prove themselves with, and what people's programs do.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -27,6 +28,11 @@ pub enum TokenCommand {
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=366))]
         days: Option<u16>,
     },
+    /// Make a join token: a GPU box exchanges it, once and within a day, for a token of that worker. Printed once.
+    Join {
+        /// The worker: 1 to 32 of a-z 0-9 - _.
+        worker: WorkerName,
+    },
     /// Make a token for a person's program; printed once, and nothing else with it. It goes into `Authorization: Bearer`.
     Grant {
         /// The account.
@@ -47,13 +53,22 @@ pub enum TokenCommand {
     /// Make tokens worth nothing, at once; what they opened closes.
     Revoke {
         /// Ids as `token list` shows them.
-        #[arg(required = true)]
+        #[arg(required_unless_present = "all")]
         ids: Vec<TokenId>,
+        /// All of them, and join tokens that nobody has used.
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
     },
 }
 
-pub(super) async fn run(broker: &Broker, action: TokenCommand, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(
+    broker: &Broker,
+    workers_at: SocketAddr,
+    action: TokenCommand,
+    output: Output,
+) -> anyhow::Result<()> {
     match action {
+        TokenCommand::Join { worker } => join(broker, workers_at, &worker, output).await,
         TokenCommand::Issue { worker, days } => issue(broker, &worker, days, output).await,
         TokenCommand::Grant { account, mut scopes, days, label } => {
             scopes.sort_unstable();
@@ -61,7 +76,8 @@ pub(super) async fn run(broker: &Broker, action: TokenCommand, output: Output) -
             grant(broker, &account, &scopes, (days, &label), output).await
         }
         TokenCommand::List => list(broker, output).await,
-        TokenCommand::Revoke { ids } => revoke(broker, &ids, output).await,
+        TokenCommand::Revoke { all: true, .. } => revoke_all(broker, output).await,
+        TokenCommand::Revoke { ids, .. } => revoke(broker, &ids, output).await,
     }
 }
 
@@ -112,6 +128,24 @@ async fn grant(
     print::line(&secret)
 }
 
+async fn join(
+    broker: &Broker,
+    workers_at: SocketAddr,
+    worker: &WorkerName,
+    output: Output,
+) -> anyhow::Result<()> {
+    let secret = random_secret();
+    let until = broker.put_join_token(&SecretHash::of(&secret), worker).await?;
+    if output.json {
+        return print::json(&json!({"worker": worker, "join_token": secret, "until": until}));
+    }
+    print::talk(&format!(
+        "A join token of {worker}, good once and for a day; this is the only time it is shown. On the GPU box, beside its \
+         ComfyUI:\n  curl -fsS http://{workers_at}/join.sh | bash -s -- http://{workers_at} {secret}"
+    ))?;
+    print::line(&secret)
+}
+
 fn worker_json(token: &WorkerToken) -> Value {
     json!({"id": token.id, "worker": token.worker, "made_at": token.made_at, "used_at": token.used_at,
         "expires_at": token.expires_at})
@@ -149,6 +183,26 @@ async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
         row(&t.id, t.account.to_string(), scopes.join("+"), times(t.made_at, t.used_at, Some(t.expires_at)))
     };
     print::table(&workers.iter().map(worker).chain(people.iter().map(person)).collect::<Vec<_>>())
+}
+
+async fn revoke_all(broker: &Broker, output: Output) -> anyhow::Result<()> {
+    let unused = broker.revoke_join_tokens().await?;
+    let (mut revoked, workers, people) =
+        (Vec::new(), broker.worker_tokens().await?, broker.person_tokens(None).await?);
+    for id in workers.iter().map(|token| &token.id) {
+        if broker.revoke_worker_token(id).await? {
+            revoked.push(id.to_string());
+        }
+    }
+    for id in people.iter().map(|token| &token.id) {
+        if broker.revoke_person_token(id, None).await? {
+            revoked.push(id.to_string());
+        }
+    }
+    if output.json {
+        return print::json(&json!({"revoked": revoked, "join_tokens": unused}));
+    }
+    print::line(&format!("revoked {} tokens and {unused} join tokens", revoked.len()))
 }
 
 async fn revoke(broker: &Broker, ids: &[TokenId], output: Output) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod events;
 mod files;
+mod join;
 mod lending;
 mod places;
 mod progress;
@@ -15,7 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use queue_broker::Broker;
 use queue_broker::sessions::SecretHash;
 use queue_protocol::{WorkerName, limits};
@@ -46,6 +47,10 @@ pub(crate) fn router(app: App) -> Router {
     let lease = "/link/jobs/{job}/{token}";
     Router::new()
         .route("/metrics", get(crate::metrics::page))
+        .route("/join.sh", get(join::script))
+        .route("/join", post(join::exchange))
+        .route("/worker", get(join::program))
+        .route("/worker.sha256", get(join::hash))
         .route("/link", get(open))
         .route("/link/object-info/{hash}", put(files::put_object_info))
         .route("/link/parts/{part}/{hash}", put(files::put_part))

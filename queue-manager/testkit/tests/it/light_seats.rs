@@ -40,7 +40,7 @@ async fn every_seat_offers_the_workshops_examples() {
     let workshop = builder.start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let packs = ada.json("/user001/api/workflow_templates").await.unwrap();
-    assert_eq!(packs, json!({"workshop": ["black-and-white", "text-to-image-sd15"]}));
+    assert_eq!(packs["workshop"].as_array().unwrap().len(), 5, "{packs}");
     let at = "/user001/api/workflow_templates/workshop";
     for name in packs["workshop"].as_array().unwrap().iter().filter_map(Value::as_str) {
         let workflow = ada.json(&format!("{at}/{name}.json")).await.unwrap();

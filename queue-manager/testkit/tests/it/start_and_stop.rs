@@ -9,14 +9,15 @@ use testkit::process::{free_port, our_program, repository};
 use testkit::{Person, graphs};
 use tokio::process::Command;
 
-struct Copy {
-    folder: tempfile::TempDir,
+/// A copy of the repository on ports of its own.
+pub(crate) struct Copy {
+    pub(crate) folder: tempfile::TempDir,
     ports: Vec<u16>,
 }
 
 impl Copy {
     /// What git tracks or would track, and the unpacked frontend.
-    async fn make() -> Self {
+    pub(crate) async fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let copy = "git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - --ignore-failed-read \
             2>/dev/null | tar -xf - -C \"$0\" && mkdir -p \"$0/data\" && ln -s \"$PWD/data/frontend\" \"$0/data/frontend\"";
@@ -29,11 +30,16 @@ impl Copy {
         Self { folder, ports: (0..5).map(|_| free_port().unwrap()).chain([simulated]).collect() }
     }
 
-    async fn script(&self, name: &str, arguments: &[&str]) -> Output {
+    pub(crate) async fn script(&self, name: &str, arguments: &[&str]) -> Output {
         self.script_with(name, arguments, &[]).await
     }
 
-    async fn script_with(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    pub(crate) async fn script_with(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Output {
         let programs = our_program("queue-manager").unwrap();
         let target = programs.ancestors().nth(2).unwrap();
         let local = |port: u16| format!("127.0.0.1:{port}");
@@ -56,7 +62,7 @@ impl Copy {
     }
 
     /// Processes that work in the copy.
-    fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let here = self.folder.path().canonicalize().unwrap();
         let runs_here =
             |process: &Path| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Backs up the workshop that runs: the queue with jobs and accounts, and everybody's files, in one archive.
+# usage: scripts/backup.sh [--with-passwords] [--without-outputs] PLACE
+#   PLACE                a folder, s3://BUCKET/PREFIX (the aws command; R2 with ATELIER_S3_ENDPOINT=https://…) or
+#                        rclone's REMOTE:PATH
+#   --with-passwords     data/accounts.json too, so that cards stay good after a restore; keep such an archive like a key
+#   --without-outputs    not what jobs made: small and quick
+# The queue is taken as of one moment while work goes on, then the files, so that every file the queue knows is there.
+# Keys of paid nodes, data/secret.key, workers' tokens and passwords in plain text are left out. scripts/restore.sh
+# brings it back.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/processes.sh
+. scripts/workshop.sh
+. scripts/places.sh
+
+place='' passwords=false outputs=true
+for argument in "$@"; do
+    case "$argument" in
+        -h | --help) usage 0 ;;
+        --with-passwords) passwords=true ;;
+        --without-outputs) outputs=false ;;
+        -*) usage 2 ;;
+        *)
+            [ -z "$place" ] || usage 2
+            place=$argument
+            ;;
+    esac
+done
+[ -n "$place" ] || usage 2
+need jq curl tar redis-cli redis-server
+kind=$(kind_of "$place")
+need_workshop
+umask 077
+exec 8>"$run_folder/backup.lock"
+flock -n 8 || refuse "Another backup is under way in this folder. Wait for it, then run this again."
+staging=$(mktemp -d data/run/backup.XXXXXX)
+cleaner=
+tidy() {
+    if [ -n "$cleaner" ]; then kill "$cleaner" 2>/dev/null || true; fi
+    rm -rf "$staging"
+    if [ "$kind" = folder ]; then rm -f "$place/$name.part"; fi
+}
+name=atelier-$(date -u +%Y%m%d-%H%M%S).tar
+trap tidy EXIT
+trap 'exit 130' INT TERM
+
+if [ "$workshop" = native ]; then
+    data=$(its_setting ATELIER_DATA data)
+    for variable in ATELIER_REDIS_URL ATELIER_REDIS_URL_FILE ATELIER_REDIS_HOST REDIS_URL REDIS_HOST; do
+        if [ -n "$(its_setting "$variable" '')" ]; then
+            refuse "The queue is in a store of its own ($variable), which is backed up where it runs: see docs/scaling.md. The files are in $data/files."
+        fi
+    done
+else
+    data=data
+fi
+left_out=(--exclude=files/incoming)
+if [ "$outputs" = false ]; then left_out+=(--exclude=files/outputs); fi
+size_kb=$(du -sk "${left_out[@]/#--exclude=files/--exclude=$data/files}" "$data/files" | cut -f 1)
+if [ "$kind" = folder ]; then
+    mkdir -p "$place"
+    free_kb=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
+    if [ "$free_kb" -lt $((size_kb + 200000)) ]; then
+        refuse "$place has $((free_kb / 1024)) MB free and about $((size_kb / 1024 + 200)) MB are needed. Make room, or use --without-outputs."
+    fi
+fi
+
+echo "[1/3] The queue, as of now"
+if [ "$workshop" = native ]; then
+    redis-cli -s "$data/redis/redis.sock" --rdb "$staging/redis.rdb" >/dev/null 2>"$staging/why" || {
+        cat "$staging/why" >&2
+        refuse "The queue's Redis did not answer. scripts/status.sh says how it is."
+    }
+else
+    # shellcheck disable=SC2016
+    compose exec -T redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis_password 2>/dev/null) redis-cli --rdb - 2>/dev/null' >"$staging/redis.rdb" ||
+        refuse "The queue's Redis did not answer. docker compose ps says how it is."
+fi
+# A redis-server on the copy takes out what must not be in a backup, and shows that the copy can be read.
+(cd "$staging" && exec redis-server --port 0 --unixsocket clean.sock --save '' --appendonly no --dbfilename redis.rdb \
+    --logfile clean.log >/dev/null 2>&1) &
+cleaner=$!
+on_copy() { redis-cli -s "$staging/clean.sock" "$@"; }
+for ((tenth = 0; tenth < 1200; tenth++)); do
+    if [ "$(on_copy ping 2>/dev/null)" = PONG ]; then break; fi
+    kill -0 "$cleaner" 2>/dev/null || refuse "The copy of the queue cannot be read: $(tail -n 1 "$staging/clean.log"). Run this again."
+    sleep 0.1
+done
+on_copy --scan --pattern '{*}:sealed:*' | xargs -r -n 500 redis-cli -s "$staging/clean.sock" unlink >/dev/null
+jobs=0
+for key in $(on_copy --scan --pattern '{*}:all'); do jobs=$((jobs + $(on_copy zcard "$key"))); done
+accounts=0
+for key in $(on_copy --scan --pattern '{*}:accounts'); do accounts=$((accounts + $(on_copy scard "$key"))); done
+[ "$(on_copy save)" = OK ] || refuse "The copy of the queue could not be written. Is the disk full? df -h data"
+on_copy shutdown nosave >/dev/null 2>&1 || true
+wait "$cleaner" 2>/dev/null || true
+cleaner=
+
+echo "[2/3] $jobs jobs, $accounts accounts, about $((size_kb / 1024)) MB of files, to $place/$name"
+jq -n --arg at "$(date -u +%Y-%m-%dT%H:%M:%SZ)" --argjson jobs "$jobs" --argjson accounts "$accounts" \
+    --argjson passwords "$passwords" --argjson outputs "$outputs" --arg sha "$(sha256sum <"$staging/redis.rdb" | cut -d ' ' -f 1)" \
+    --arg version "$(queue_manager --version)" \
+    '{atelier_backup: 1, made_at: $at, version: $version, jobs: $jobs, accounts: $accounts, passwords: $passwords, outputs: $outputs, redis_sha256: $sha}' \
+    >"$staging/backup.json"
+first=(backup.json redis.rdb)
+if [ "$passwords" = true ]; then
+    [ -f data/accounts.json ] || refuse "There is no data/accounts.json to take passwords from. Leave --with-passwords out."
+    cp data/accounts.json "$staging/"
+    first+=(accounts.json)
+fi
+archive() {
+    local status=0
+    # What a participant changes meanwhile makes tar answer 1, and is whole in the next backup.
+    tar -cf - --warning=no-file-changed --warning=no-file-removed --owner=0 --group=0 -C "$staging" "${first[@]}" \
+        -C "$(realpath "$data")" "${left_out[@]}" files || status=$?
+    [ "$status" -le 1 ]
+}
+archive | put "$place" "$name" $(((size_kb + 200000) * 1024))
+
+echo "[3/3] Looking whether it can be read back"
+if [ "$(take "${place%/}/$name" | tar -xOf - backup.json | jq -r .redis_sha256)" != "$(jq -r .redis_sha256 "$staging/backup.json")" ]; then
+    refuse "${place%/}/$name cannot be read back. Look there for room and rights, then run this again."
+fi
+echo "Backed up: ${place%/}/$name. scripts/restore.sh ${place%/}/$name brings it back."

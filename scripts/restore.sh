@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Brings a backup back into this folder, where no workshop runs and none is kept yet.
+# usage: scripts/restore.sh [--aside] BACKUP
+#   BACKUP    an archive of scripts/backup.sh: a file, s3://BUCKET/NAME.tar or rclone's REMOTE:NAME.tar
+#   --aside   move the workshop that is kept here to data/before-restore-DATE first
+# Then scripts/start.sh goes on with its jobs, accounts and files. What was running at the moment of the backup runs again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/processes.sh
+. scripts/workshop.sh
+. scripts/places.sh
+
+backup='' aside=
+for argument in "$@"; do
+    case "$argument" in
+        -h | --help) usage 0 ;;
+        --aside) aside=yes ;;
+        -*) usage 2 ;;
+        *)
+            [ -z "$backup" ] || usage 2
+            backup=$argument
+            ;;
+    esac
+done
+[ -n "$backup" ] || usage 2
+need jq tar redis-cli redis-server
+if [ "$(kind_of "$backup")" = folder ] && [ ! -f "$backup" ]; then
+    refuse "There is no file $backup. scripts/backup.sh says at its end where it put one."
+fi
+find_workshop
+if [ "$workshop" != stopped ]; then
+    refuse "A workshop runs in this folder. Stop it first: $([ "$workshop" = docker ] && echo 'docker compose down' || echo scripts/stop.sh)."
+fi
+redis-cli -s data/redis/redis.sock ping >/dev/null 2>&1 && refuse "The Redis of this folder still runs. scripts/stop.sh stops it."
+umask 077
+mkdir -p data
+staging=$(mktemp -d data/restore.XXXXXX)
+server=
+tidy() {
+    if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
+    rm -rf "$staging"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM
+
+kept=()
+for item in data/redis data/files data/accounts.json; do
+    if [ -d "$item" ]; then
+        if [ -n "$(find "$item" -type f -print -quit)" ]; then kept+=("$item"); fi
+    elif [ -e "$item" ]; then
+        kept+=("$item")
+    fi
+done
+if [ ${#kept[@]} -gt 0 ] && [ -z "$aside" ]; then
+    refuse "A workshop is kept here already (${kept[*]}). --aside moves it out of the way; nothing is deleted."
+fi
+
+echo "[1/3] Unpacking and checking"
+take "$backup" | tar -xf - -C "$staging" --no-same-owner || refuse "$backup cannot be unpacked: it is no archive, it is damaged, or the disk is full (df -h data)."
+if ! jq -e '.atelier_backup == 1' "$staging/backup.json" >/dev/null 2>&1; then
+    refuse "$backup is no backup of scripts/backup.sh, or of a newer version than this one."
+fi
+if [ "$(sha256sum <"$staging/redis.rdb" | cut -d ' ' -f 1)" != "$(jq -r .redis_sha256 "$staging/backup.json")" ]; then
+    refuse "$backup is damaged: the queue in it is not what was stored. Take an older one."
+fi
+
+echo "[2/3] Making the queue of it"
+mkdir "$staging/redis"
+mv "$staging/redis.rdb" "$staging/redis/"
+# The queue-manager's Redis keeps a log; a server that reads the snapshot and is told to keep one writes it.
+(cd "$staging/redis" && exec redis-server --port 0 --unixsocket make.sock --save '' --appendonly no --dbfilename redis.rdb \
+    --logfile make.log >/dev/null 2>&1) &
+server=$!
+on_copy() { redis-cli -s "$staging/redis/make.sock" "$@"; }
+for ((tenth = 0; tenth < 1200; tenth++)); do
+    if [ "$(on_copy ping 2>/dev/null)" = PONG ]; then break; fi
+    kill -0 "$server" 2>/dev/null || refuse "The queue in $backup cannot be read: $(tail -n 1 "$staging/redis/make.log")"
+    sleep 0.1
+done
+on_copy config set appendonly yes >/dev/null
+for ((tenth = 0; tenth < 1200; tenth++)); do
+    written=$(on_copy info persistence | tr -d '\r' | grep -cE '^aof_(rewrite_in_progress|rewrite_scheduled):0$') || true
+    if [ "$written" -eq 2 ]; then break; fi
+    sleep 0.1
+done
+on_copy info persistence | grep -q '^aof_last_bgrewrite_status:ok' || refuse "The queue could not be written. Is the disk full? df -h data"
+on_copy shutdown nosave >/dev/null 2>&1 || true
+wait "$server" 2>/dev/null || true
+server=
+rm -f "$staging/redis/redis.rdb" "$staging/redis/make.log" "$staging/redis/make.sock"
+
+echo "[3/3] Putting everything in its place"
+if [ ${#kept[@]} -gt 0 ]; then
+    before=data/before-restore-$(date -u +%Y%m%d-%H%M%S)
+    mkdir "$before"
+    for item in data/redis data/files data/accounts.json data/sign-ins.json data/secret.key data/gpu-*.token; do
+        if [ -e "$item" ]; then mv "$item" "$before/"; fi
+    done
+    echo "What was here is in $before."
+fi
+# The workers' tokens of this folder belong to another queue.
+rm -f data/gpu-*.token data/sign-ins.json
+rm -rf data/redis data/files
+mv "$staging/files" data/files
+mv "$staging/redis" data/redis
+if [ -f "$staging/accounts.json" ]; then mv "$staging/accounts.json" data/accounts.json; fi
+jq -r '"Restored: \(.jobs) jobs and \(.accounts) accounts as of \(.made_at)." +
+    (if .outputs then "" else " The files that jobs made were not part of this backup." end)' "$staging/backup.json"
+if [ -f data/accounts.json ]; then
+    echo "Passwords are as they were: cards stay good. scripts/start.sh starts it."
+else
+    echo "The backup holds no passwords. scripts/start.sh --participants N starts it and gives user001 to N and the instructor"
+    echo "new ones; scripts/reset-passwords.sh does so for people with other names. Then print cards again."
+fi
