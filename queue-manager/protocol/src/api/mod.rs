@@ -1,5 +1,6 @@
 //! Shapes of the JSON API under `/api/v1` and of the health views.
 
+pub mod alerts;
 pub mod browser_files;
 pub mod jobs;
 pub mod journal;
@@ -12,14 +13,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{Alert, AlertKind};
 pub use browser_files::{BrowserFile, BrowserFileSet, BrowserFileSets};
 pub use jobs::{
     Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, StartsIn, Submitted,
 };
 pub use journal::{AuditEntry, AuditFilter, AuditLog, Message, MessageList, NewMessage};
 pub use people::{
-    Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignedIn, Token,
-    TokenList, WantedToken,
+    Account, AccountList, AccountPatch, NewAccount, NewPassword, NewToken, Role, SignIn, SignOut, SignedIn,
+    Token, TokenList, WantedToken,
 };
 pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};
 pub use report::{
