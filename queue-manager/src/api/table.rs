@@ -10,8 +10,8 @@ use queue_protocol::{api as shape, limits};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages, openapi, queue,
-    report, room, steer, submit, tokens, workers,
+    accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages, openapi,
+    pictures, queue, report, room, steer, submit, tokens, workers,
 };
 use crate::app::App;
 use crate::identity::{guard, sign_in};
@@ -142,6 +142,9 @@ pub fn rows() -> Vec<Row> {
             .answers::<shape::JobStory>(200),
         row!(post "/jobs/{id}/open", Instructor, report::open, "Its workflow; that it was opened is in the audit log.")
             .answers::<shape::Opened>(200),
+        row!(get "/jobs/{id}/pictures/{n}", Instructor, pictures::show,
+            "The n-th of its files as a picture, from 0, for ten minutes after it was opened.")
+            .kind("image/webp", 200).also(&[409]),
         row!(get "/events", Account, feed::events, "A numbered snapshot, then numbered changes, as server-sent events.")
             .kind("text/event-stream", 200),
         row!(get "/feed", Account, feed::socket, "The same over a websocket.").kind("", 101).also(&[426]),
@@ -194,7 +197,9 @@ pub fn rows() -> Vec<Row> {
             .takes::<shape::AccountPatch>().answers::<shape::Account>(200),
         row!(post "/accounts/{name}/password", Instructor, accounts::password, "Make a new password; shown once.")
             .answers::<shape::NewPassword>(200),
-        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out, "End all sessions; the password stays."),
+        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out,
+            "End all sessions, at once or after a delay; the password stays.").takes::<shape::SignOut>(),
+        row!(post "/accounts/{name}/stay", Instructor, accounts::stay, "Take a delayed sign-out back.").also(&[409]),
         row!(post "/accounts/{name}/link", Instructor, accounts::link, "A link that signs in once, within a day.")
             .answers::<shape::JoinLink>(201),
         row!(get "/accounts/{name}/caps", Instructor, caps::of, "The caps that hold for somebody.")
