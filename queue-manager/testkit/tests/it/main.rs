@@ -45,6 +45,7 @@ mod room_forms;
 mod room_hostile;
 mod room_live;
 mod room_proof;
+mod room_table;
 mod same_box;
 mod seat_check;
 mod seat_in_a_browser_breaking;
