@@ -74,6 +74,21 @@ function setCell(element, text) {
   else element.value = Number(text);
 }
 
+function setCells(id, cell, text) {
+  const row = document.getElementById(id);
+  if (!row) return;
+  if (cell === 'class') row.className = text;
+  else for (const element of all(`[data-c="${cell}"]`, row)) setCell(element, text);
+}
+
+// Which rows are where: as it is said, or as it was without those that went and with those that came. Null: as it was.
+function orderOf(update, before) {
+  if (update.order) return update.order;
+  if (!update.gone && !update.came) return null;
+  const gone = new Set(update.gone);
+  return before.filter((id) => !gone.has(id)).concat(update.came || []);
+}
+
 // A row of its own place; the control that has the focus keeps it.
 function replaceRow(old, html) {
   const row = fresh(html);
@@ -115,25 +130,22 @@ function change(name, update) {
     if (row) replaceRow(row, html);
     else fragments[id] = html;
   }
-  for (const [id, cells] of Object.entries(update.cells || {})) {
-    const row = document.getElementById(id);
-    if (!row) continue;
-    for (const [cell, text] of Object.entries(cells)) {
-      for (const element of all(`[data-c="${cell}"]`, row)) setCell(element, text);
-    }
+  for (const [cell, texts] of Object.entries(update.cells || {})) {
+    for (const [text, ids] of Object.entries(texts)) for (const id of ids) setCells(id, cell, text);
   }
-  if (!update.order) {
+  const shown = [...list.children].map((row) => row.id);
+  const order = orderOf(update, waiting[name] ? waiting[name].order : shown);
+  if (!order) {
     if (waiting[name]) waiting[name].rows = fragments;
     return;
   }
-  waiting[name] = { order: update.order, rows: fragments };
-  const shown = [...list.children].map((row) => row.id);
+  waiting[name] = { order, rows: fragments };
   if (!busy(list) || shown.length === 0) return arrange(name);
-  const places = new Map(update.order.map((id, place) => [id, place]));
+  const places = new Map(order.map((id, place) => [id, place]));
   let moved = 0;
   for (const row of list.children) row.classList.toggle('gone', !places.has(row.id));
-  for (const [place, id] of update.order.entries()) if (shown[place] !== id) moved += 1;
-  moved = Math.max(moved, shown.length - update.order.length);
+  for (const [place, id] of order.entries()) if (shown[place] !== id) moved += 1;
+  moved = Math.max(moved, shown.length - order.length);
   const chip = one(`[data-chip=${name}]`);
   if (!chip) return;
   chip.hidden = false;
@@ -173,14 +185,25 @@ function tell(texts) {
   const now = { failed: Number(texts.failed ?? known?.failed ?? 0), alerts: texts.alerts ?? known?.alerts ?? '' };
   const news = [];
   if (known && now.failed > known.failed) news.push(`${now.failed} failed jobs nobody has dealt with.`);
-  if (known && now.alerts !== known.alerts) news.push(now.alerts);
+  // Another number of minutes in a sentence is no news.
+  const same = (line) => line.replace(/\d[\d.]* (min|h|s|GB|%)/g, '');
+  const before = new Set((known?.alerts ?? '').split('\n').map(same));
+  if (known) news.push(...now.alerts.split('\n').filter((line) => !before.has(same(line))));
   known = now;
   const text = news.filter(Boolean).join(' ');
-  if (text && 'Notification' in window && Notification.permission === 'granted') {
-    new Notification('Atelier', { body: text, tag: 'atelier' });
-  }
+  if (text && mayNotify()) new Notification('Atelier', { body: text, tag: 'atelier', renotify: true });
 }
+const mayNotify = () => 'Notification' in window && Notification.permission === 'granted';
 known = room ? { failed: Number(one('[data-t=failed]').textContent), alerts: one('[data-t=alerts]').textContent } : null;
+
+// A hidden page is told nothing else, but its instructor asked to be told this wherever they look.
+async function askForAlerts() {
+  if (!document.hidden || !mayNotify()) return;
+  try {
+    const answer = await fetch('/alerts');
+    if (answer.ok) tell(await answer.json());
+  } catch { /* the next question may be answered */ }
+}
 
 function listen() {
   if (document.hidden || socket) return;
@@ -208,6 +231,7 @@ if (room) {
     if (document.hidden) socket?.close();
     else { wait = 250; listen(); }
   });
+  setInterval(askForAlerts, 15000);
   setInterval(() => {
     tellState();
     // A connection that is open and silent is none.
@@ -303,7 +327,7 @@ document.addEventListener('click', async (event) => {
   if ('help' in button.dataset) one('#help').showModal();
   if ('notify' in button.dataset) {
     const answer = await Notification.requestPermission();
-    say(answer === 'granted' ? 'This browser tells you about failures and lost GPUs while the page is open.' : 'The browser does not allow it.', answer !== 'granted');
+    say(answer === 'granted' ? 'This browser tells you about failures, lost GPUs, a stuck queue and full storage while this page is open, also behind others.' : 'The browser does not allow it.', answer !== 'granted');
     button.hidden = true;
   }
 });

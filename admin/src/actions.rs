@@ -42,7 +42,7 @@ pub(crate) fn safe_path(path: Option<&str>) -> &str {
         .unwrap_or("/")
 }
 
-/// Undo beats "are you sure?": so long may a cancel be taken back.
+/// Undo beats "are you sure?": so long may a cancel or a sign-out be taken back.
 const UNDO_MS: u32 = 10_000;
 
 /// What a button means; `None` for one that there is not.
@@ -177,8 +177,14 @@ fn person(name: &AccountName, verb: &str, fields: &Fields) -> Option<Act> {
     };
     match verb {
         "sign-out" => {
-            let said = format!("{name} is signed out everywhere.");
-            Some(act(Method::POST, format!("/accounts/{name}/sign-out"), None, said))
+            let said = format!("{name} is signed out everywhere in ten seconds.");
+            let undo = Some(format!("/people/{name}/stay"));
+            let body = Some(json!({"after_ms": UNDO_MS}));
+            Some(Act { undo, ..act(Method::POST, format!("/accounts/{name}/sign-out"), body, said) })
+        }
+        "stay" => {
+            let said = format!("{name} stays signed in.");
+            Some(act(Method::POST, format!("/accounts/{name}/stay"), None, said))
         }
         "disable" => {
             let undo = Some(format!("/people/{name}/enable"));

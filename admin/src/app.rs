@@ -81,6 +81,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/cards", post(pages::cards::print))
         .route("/job/{id}", get(pages::job::page))
         .route("/job/{id}/open", post(pages::job::open))
+        .route("/job/{id}/picture/{n}", get(pages::job::picture))
+        .route("/alerts", get(overview::alerts))
         .route("/workers", get(pages::workers::page))
         .route("/history", get(pages::history::page))
         .route("/export/{name}", get(pages::history::file))

@@ -1,15 +1,19 @@
 //! The first page: the whole room on one screen, complete as it comes, then kept up to date.
 
 use askama::Template;
+use axum::Json;
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 use queue_protocol::AccountName;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::pages::{Failed, Layout, Visitor, render};
 use crate::rooms::{Rooms, Seen};
+use crate::session::Token;
 use crate::wording::money;
 use crate::zones::Frame;
 
@@ -58,6 +62,20 @@ pub(crate) async fn page(
     // With the visitor's own token: nobody is shown what somebody else may see.
     let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
     Ok(render(&Overview::of(&seen, layout)))
+}
+
+/// `GET /alerts`: what a page that is hidden tells its instructor by the browser, and nothing else.
+pub(crate) async fn alerts(State(rooms): State<Rooms>, Token(token): Token) -> Response {
+    let Some(token) = token else { return StatusCode::UNAUTHORIZED.into_response() };
+    // Asked anew: with what somebody else asked for, nobody would look at this token.
+    match rooms.since(&token, Instant::now()).await {
+        Ok(seen) => {
+            let texts = crate::zones::texts(&seen.room);
+            Json(json!({"failed": texts.get("failed"), "alerts": texts.get("alerts")})).into_response()
+        }
+        Err(ClientError::Refused) => StatusCode::UNAUTHORIZED.into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -109,6 +127,7 @@ mod tests {
             seat: Some(1),
             role: queue_protocol::api::Role::Participant,
             disabled: false,
+            signing_out_at: None,
             here: true,
             waiting: 0,
             position: None,

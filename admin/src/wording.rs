@@ -262,6 +262,7 @@ pub(crate) mod tests {
             waiting: Vec::new(),
             aside: Vec::new(),
             problems: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 

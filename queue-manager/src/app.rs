@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::trace::TraceLayer;
 
+use crate::alerts::webhook::Webhook;
 use crate::api::causes::Causes;
 use crate::capabilities::Capabilities;
 use crate::config::Config;
@@ -27,7 +28,7 @@ use crate::identity::caller::Identity;
 use crate::identity::cookie::CookieKind;
 use crate::identity::guard::Pace;
 use crate::identity::{Passwords, join, sign_in};
-use crate::janitor::Settings;
+use crate::janitor::{Janitor, Settings};
 use crate::metrics::Metrics;
 use crate::pages::Look;
 use crate::parts::Parts;
@@ -35,7 +36,7 @@ use crate::private_redis::{self, PrivateRedis};
 use crate::sealed::Sealer;
 use crate::turns::Costly;
 use crate::workflow::submit::Door;
-use crate::{api, gate, health, janitor, link, seat};
+use crate::{alerts, api, gate, health, link, seat};
 
 /// How long requests under way may take once we are told to stop: container runtimes kill after 10 s, and the store's
 /// last write is still to come.
@@ -71,6 +72,8 @@ pub(crate) struct App {
 /// When an address is taken, the data folder cannot be used, or the private redis-server does not start.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let outside_store = config.outside_store()?;
+    let hook = config.alerts.hook()?;
+    let webhook = hook.map(|hook| Webhook::new(hook, config.workshop.clone())).transpose()?;
     // The addresses first: a start that cannot have them must leave nothing behind.
     let seats =
         TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
@@ -92,7 +95,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
         keeps_everything(&broker).await?;
     }
     let app = App::new(config, broker, shutdown.clone())?;
-    app.start_roles(&tasks);
+    app.start_roles(&tasks, webhook);
 
     tracing::info!(seats = %seats.local_addr()?, workers = %workers.local_addr()?, "serving");
     let open = TaskTracker::new();
@@ -193,7 +196,7 @@ impl App {
         })
     }
 
-    fn start_roles(&self, tasks: &TaskTracker) {
+    fn start_roles(&self, tasks: &TaskTracker, webhook: Option<Webhook>) {
         let (sender, heard) = mpsc::channel(1_024);
         let (broker, shutdown) = (self.broker.clone(), self.shutdown.clone());
         tasks.spawn(async move {
@@ -206,9 +209,20 @@ impl App {
         tasks.spawn(self.hub.clone().run(heard, move || identity.forget_sessions()));
         let queue = &self.config.queue;
         let settings = Settings { first: queue.first(), always: queue.always() };
-        let every = self.config.reap_every();
-        let (broker, metrics) = (self.broker.clone(), self.metrics.clone());
-        tasks.spawn(janitor::run(broker, metrics, every, settings, self.shutdown.clone()));
+        let janitor = Janitor {
+            broker: self.broker.clone(),
+            files: self.files.clone(),
+            metrics: self.metrics.clone(),
+            every: self.config.reap_every(),
+            settings,
+            patience: alerts::patience(self.config.lease(), self.config.alerts.stuck_after()),
+            disk_free_mb: self.config.alerts.disk_free_mb,
+            sends: webhook.is_some(),
+        };
+        tasks.spawn(janitor.run(self.shutdown.clone()));
+        if let Some(webhook) = webhook {
+            tasks.spawn(webhook.run(self.broker.clone(), self.shutdown.clone()));
+        }
     }
 }
 

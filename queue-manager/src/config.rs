@@ -1,5 +1,6 @@
 //! Every setting of the queue-manager, read once: flags first, then the environment.
 
+pub mod alerts;
 pub mod environment;
 pub mod queue;
 pub mod seats;
@@ -19,6 +20,7 @@ use queue_broker::Store;
 use queue_protocol::{Timings, Workshop, timings};
 
 use crate::logging::LogFormat;
+use alerts::AlertSettings;
 use queue::QueueSettings;
 use seats::SeatSettings;
 use store::StoreSettings;
@@ -102,6 +104,10 @@ pub struct Config {
     #[command(flatten)]
     pub store: StoreSettings,
 
+    /// When the instructor is told that something needs them, and where.
+    #[command(flatten)]
+    pub alerts: AlertSettings,
+
     /// The queue's own settings.
     #[command(flatten)]
     pub queue: QueueSettings,
@@ -112,7 +118,7 @@ impl Config {
     ///
     /// # Errors
     /// When the public address is not loopback without TLS in front, the workers' address is not private, the store is open
-    /// to its network, or the default workflow is not there.
+    /// to its network, the webhook is unusable, or the default workflow is not there.
     pub fn check(&self) -> anyhow::Result<()> {
         if !self.bind.ip().is_loopback() && !self.https && !self.insecure_http {
             bail!(
@@ -129,6 +135,7 @@ impl Config {
             );
         }
         self.store.check()?;
+        self.alerts.hook()?;
         self.seats.check()
     }
 

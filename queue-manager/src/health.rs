@@ -8,9 +8,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
+use queue_broker::transitions::watch::StoredAlert;
 use queue_protocol::api::QueueStatus;
 use serde::Serialize;
 
+use crate::alerts::in_words;
+use crate::alerts::storage::Room;
 use crate::config::Config;
 use crate::files::Files;
 use crate::problem::Trouble;
@@ -25,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Health {
     status: &'static str,
     checks: BTreeMap<&'static str, String>,
+    /// What is nearly full, and what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     queue: Option<QueueStatus>,
 }
@@ -35,34 +41,54 @@ pub(crate) async fn alive() -> &'static str {
 }
 
 /// `GET /readyz` and `/health`: 503 while Redis, its scripts, the reaper or the disk do not work, or Redis evicts; 200 `degraded`
-/// without workers.
+/// without workers, or when the disk or Redis's memory is nearly full.
 pub(crate) async fn ready(
     State(config): State<Arc<Config>>,
     State(broker): State<Broker>,
     State(files): State<Files>,
 ) -> (StatusCode, Json<Health>) {
+    let must_mb = config.alerts.disk_free_mb;
+    let room = tokio::time::timeout(PATIENCE, Room::look(&files, &broker, must_mb)).await;
+    let room = room.ok().and_then(Result::ok).unwrap_or_else(|| Room::on_disk(&files, must_mb));
     let checks = [
         ("redis", within_patience(redis(&broker)).await),
         ("eviction", within_patience(eviction(&broker, config.store.evicting_redis)).await),
         ("scripts", within_patience(scripts(&broker)).await),
         ("reaper", within_patience(reaper(&broker)).await),
-        ("disk", files.probe().map(|()| "writable".to_owned()).map_err(|error| error.to_string())),
+        ("memory", Ok(room.memory_in_words())),
+        ("disk", disk(&files, &room)),
     ];
+    let warnings = warnings(&room);
     let well = checks.iter().all(|(_, result)| result.is_ok());
     let checks = checks.into_iter().map(|(name, result)| (name, result.unwrap_or_else(|why| why))).collect();
     if !well {
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unhealthy", checks, queue: None }));
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(Health { status: "unhealthy", checks, warnings, queue: None }),
+        );
     }
     let queue = broker.status().await.ok();
     let workers = queue.as_ref().map_or(0, |status| status.active_workers);
-    let status = if workers == 0 { "degraded" } else { "ok" };
-    (StatusCode::OK, Json(Health { status, checks, queue }))
+    let status = if workers == 0 || !warnings.is_empty() { "degraded" } else { "ok" };
+    (StatusCode::OK, Json(Health { status, checks, warnings, queue }))
 }
 
 /// `GET /api/queue/status`
 pub(crate) async fn queue_status(State(broker): State<Broker>) -> Result<Json<QueueStatus>, Trouble> {
     // Anybody may look: no names.
     Ok(Json(QueueStatus { demo: None, ..broker.status().await? }))
+}
+
+fn disk(files: &Files, room: &Room) -> Result<String, String> {
+    files.probe().map(|()| format!("writable{}", room.disk_in_words())).map_err(|error| error.to_string())
+}
+
+fn warnings(room: &Room) -> Vec<String> {
+    let words = room.alerts().into_iter().map(|(kind, detail)| {
+        let alert = in_words(StoredAlert { detail, ..StoredAlert::of(kind) });
+        format!("{} {}", alert.text, alert.advice)
+    });
+    words.collect()
 }
 
 async fn within_patience(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {

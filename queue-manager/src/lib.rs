@@ -17,6 +17,7 @@ pub mod sealed;
 pub mod seat;
 pub mod workflow;
 
+mod alerts;
 mod connections;
 mod cross_site;
 mod gate;

@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, typed: Typed<'_>) -> anyhow::Result<()> {
-    refuse_password_in_arguments(typed.matches)?;
+    refuse_secrets_in_arguments(typed.matches)?;
     match arguments.command {
         Command::Serve => {
             logging::start(&arguments.config.log, arguments.config.log_format)?;
@@ -57,12 +57,15 @@ async fn run(arguments: Arguments, typed: Typed<'_>) -> anyhow::Result<()> {
     }
 }
 
-fn refuse_password_in_arguments(matches: &ArgMatches) -> anyhow::Result<()> {
-    if matches.value_source("redis_password") == Some(ValueSource::CommandLine) {
-        anyhow::bail!(
-            "everybody on this machine can read the arguments of a command: set ATELIER_REDIS_PASSWORD or \
-             ATELIER_REDIS_PASSWORD_FILE instead"
-        );
+fn refuse_secrets_in_arguments(matches: &ArgMatches) -> anyhow::Result<()> {
+    for (id, name) in
+        [("redis_password", "ATELIER_REDIS_PASSWORD"), ("webhook_secret", "ATELIER_WEBHOOK_SECRET")]
+    {
+        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+            anyhow::bail!(
+                "everybody on this machine can read the arguments of a command: set {name} or {name}_FILE instead"
+            );
+        }
     }
     Ok(())
 }

@@ -2,13 +2,14 @@
 //! which is in the audit log.
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::{Form, Path, State};
 use axum::http::Method;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_client::api::Api;
 use queue_protocol::JobId;
-use queue_protocol::api::JobStory;
+use queue_protocol::api::{JobStory, OutputFile};
 use tokio::time::Instant;
 
 use super::person::JobRow;
@@ -31,7 +32,25 @@ struct JobPage {
     events: Vec<Event>,
     error: Option<Failure>,
     workflow: Option<String>,
-    names_of_files: Vec<String>,
+    opened: Vec<OpenedFile>,
+}
+
+/// A file of a job that was opened.
+struct OpenedFile {
+    name: String,
+    n: usize,
+    is_picture: bool,
+}
+
+/// What a picture can be made of, by the end of its name.
+const PICTURES: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
+
+impl OpenedFile {
+    fn of((n, file): (usize, &OutputFile)) -> Self {
+        let lower = file.filename.to_ascii_lowercase();
+        let is_picture = PICTURES.iter().any(|end| lower.ends_with(end));
+        Self { name: file.filename.clone(), n, is_picture }
+    }
 }
 
 struct Event {
@@ -74,8 +93,11 @@ async fn show(
             traceback: error.traceback.join("").chars().take(20_000).collect(),
         }
     });
-    let opened = workflow.is_some();
-    let files = job.outputs.iter().map(|file| file.filename.clone());
+    let opened = if workflow.is_some() {
+        job.outputs.iter().enumerate().map(OpenedFile::of).collect()
+    } else {
+        Vec::new()
+    };
     Ok(render(&JobPage {
         job: JobRow::of(job, &names),
         retry_of: job.retry_of.map(|id| id.to_string()).unwrap_or_default(),
@@ -85,7 +107,7 @@ async fn show(
         events: events(&story),
         error,
         workflow,
-        names_of_files: if opened { files.collect() } else { Vec::new() },
+        opened,
         layout,
     }))
 }
@@ -125,6 +147,18 @@ pub(crate) async fn page(
     Path(id): Path<JobId>,
 ) -> Result<Response, Failed> {
     show(&api, &rooms, layout, &token, id, None).await
+}
+
+/// `GET /job/{id}/picture/{n}`: with the visitor's own token, and only while the job is open to them.
+pub(crate) async fn picture(
+    State(api): State<Api>,
+    layout: Layout,
+    Visitor(token): Visitor,
+    Path((id, n)): Path<(JobId, usize)>,
+) -> Result<Response, Failed> {
+    let path = format!("/jobs/{id}/pictures/{n}");
+    let (kind, bytes) = layout.or(api.picture(&token, &path).await)?;
+    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(bytes)).into_response())
 }
 
 /// `POST /job/{id}/open`

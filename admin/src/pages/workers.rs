@@ -24,6 +24,7 @@ struct WorkerRow {
     state: String,
     gpu: String,
     vram: String,
+    models: Vec<String>,
     percent: String,
     comfyui: String,
     version: String,
@@ -70,6 +71,7 @@ pub(crate) async fn page(
                 format!("{:.1} of {:.1} GB used", gigabytes(used), gigabytes(worker.vram_total))
             },
             percent: (used * 100).checked_div(worker.vram_total).map(|p| p.to_string()).unwrap_or_default(),
+            models: one.last_models.clone(),
             comfyui: worker.comfyui_version.clone(),
             version: worker.version.clone(),
             seen_at: worker.seen_at,

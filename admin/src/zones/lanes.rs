@@ -122,6 +122,7 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
             ("bar", percent.map(|percent| percent.to_string()).unwrap_or_default()),
             ("usual", usually),
             ("vram", vram),
+            ("models", models(one)),
             (
                 "seen",
                 if worker.active {
@@ -147,6 +148,17 @@ pub(super) fn progress(lane: &WorkerInRoom) -> (String, Option<u64>) {
         Some(step) => (step.node.clone(), None),
         None if lane.running.is_some() => ("starting".to_owned(), None),
         None => (String::new(), None),
+    }
+}
+
+/// The models of the job that runs, or of the last one: what the GPU's memory probably has.
+fn models(lane: &WorkerInRoom) -> String {
+    let names = lane.last_models.iter().map(|model| model.rsplit(['/', '\\']).next().unwrap_or(model));
+    let word = if lane.running.is_some() { "with" } else { "last used" };
+    match names.collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        [one] => format!("{word} {one}"),
+        [one, rest @ ..] => format!("{word} {one} and {} more", rest.len()),
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod people;
 pub(crate) mod problems;
 pub(crate) mod queue;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use askama::Template;
@@ -33,10 +33,10 @@ impl Cells {
         self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
     }
 
-    /// What is another text than before.
-    fn changed(&self, before: &Self) -> Map<String, Value> {
+    /// What is another text than before, by name.
+    fn changed<'a>(&'a self, before: &Self) -> BTreeMap<&'static str, &'a str> {
         let other = self.0.iter().filter(|(name, text)| before.get(name) != text);
-        other.map(|(name, text)| ((*name).to_owned(), json!(text))).collect()
+        other.map(|(name, text)| (*name, text.as_str())).collect()
     }
 }
 
@@ -127,7 +127,7 @@ impl Frame {
             update.insert("zones".to_owned(), zones.into());
         }
         if !texts.is_empty() {
-            update.insert("texts".to_owned(), texts.into());
+            update.insert("texts".to_owned(), json!(texts));
         }
         Some(update.into())
     }
@@ -137,30 +137,52 @@ impl Zone {
     fn since(&self, before: Option<&Self>) -> Option<Value> {
         let known: HashMap<&str, &Row> =
             before.into_iter().flat_map(|zone| &zone.rows).map(|row| (row.id.as_str(), row)).collect();
-        let (mut rows, mut cells) = (Map::new(), Map::new());
+        let mut rows = Map::new();
+        // Many rows get the same text at once, e.g. when everybody's wait changes: each is sent once.
+        let mut cells: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
         for row in &self.rows {
             match known.get(row.id.as_str()) {
                 Some(old) if old.bare == row.bare => {
-                    let changed = row.cells.changed(&old.cells);
-                    if !changed.is_empty() {
-                        cells.insert(row.id.clone(), changed.into());
+                    for (name, text) in row.cells.changed(&old.cells) {
+                        cells.entry(name).or_default().entry(text).or_default().push(&row.id);
                     }
                 }
                 _ => drop(rows.insert(row.id.clone(), json!(row.html))),
             }
         }
-        let order = |zone: &Self| zone.rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
-        let mut change = Map::new();
-        if before.is_none_or(|before| order(before) != order(self)) {
-            change.insert("order".to_owned(), json!(order(self)));
-        }
+        let mut change = self.moved(before);
         if !rows.is_empty() {
             change.insert("rows".to_owned(), rows.into());
         }
         if !cells.is_empty() {
-            change.insert("cells".to_owned(), cells.into());
+            change.insert("cells".to_owned(), json!(cells));
         }
         (!change.is_empty()).then(|| change.into())
+    }
+
+    /// Which rows are where now: nothing where they are where they were, those that went and those that came at the end
+    /// where that says it all, and else the whole order.
+    fn moved(&self, before: Option<&Self>) -> Map<String, Value> {
+        let ids = |zone: &Self| zone.rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
+        let (now, then) = (ids(self), before.map(ids));
+        let mut moved = Map::new();
+        let Some(then) = then else {
+            moved.insert("order".to_owned(), json!(now));
+            return moved;
+        };
+        let (mut stay, gone): (Vec<_>, Vec<_>) = then.into_iter().partition(|id| now.contains(id));
+        let came: Vec<_> = now.iter().filter(|id| !stay.contains(id)).cloned().collect();
+        stay.extend_from_slice(&came);
+        if stay != now {
+            moved.insert("order".to_owned(), json!(now));
+            return moved;
+        }
+        for (name, ids) in [("gone", gone), ("came", came)] {
+            if !ids.is_empty() {
+                moved.insert(name.to_owned(), json!(ids));
+            }
+        }
+        moved
     }
 }
 
@@ -176,9 +198,7 @@ fn alerts(room: &Room) -> Vec<String> {
         if let Some(ms) = lanes::stuck_for(lane, room) {
             alerts.push(format!("{name} makes no progress for {}.", wording::span(ms / 60_000 * 60_000)));
         }
-        if !lane.worker.active && !lane.worker.draining {
-            alerts.push(format!("{name} is not connected."));
-        } else if lane.worker.active && !lane.worker.comfyui_alive {
+        if lane.worker.active && !lane.worker.comfyui_alive {
             alerts.push(format!("The ComfyUI of {name} does not answer."));
         }
     }
@@ -186,14 +206,11 @@ fn alerts(room: &Room) -> Vec<String> {
     if let Some(ms) = idle {
         alerts.push(format!("Every GPU idles for {}.", wording::span(ms / 60_000 * 60_000)));
     }
-    let parked = room.problems.iter().filter(|cause| cause.exception == "Parked");
-    alerts.extend(parked.map(|cause| {
-        format!("{} took down a GPU three times.", wording::many(cause.jobs.len() as u64, "job", "jobs"))
-    }));
+    alerts.extend(room.alerts.iter().map(|alert| alert.text.clone()));
     alerts
 }
 
-fn texts(room: &Room) -> Cells {
+pub(crate) fn texts(room: &Room) -> Cells {
     let shown = (room.waiting.len() + room.aside.len()) as u64;
     let more = room.counts.pending_jobs.saturating_sub(shown);
     let failed: usize =
@@ -207,7 +224,8 @@ fn texts(room: &Room) -> Cells {
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
         ("failures", wording::many(failed as u64, "failed job", "failed jobs")),
-        ("alerts", alerts(room).join(" ")),
+        // A line each: the page's script tells which of them are new.
+        ("alerts", alerts(room).join("\n")),
         ("failed", if failed > 0 { failed.to_string() } else { String::new() }),
     ])
 }
@@ -250,5 +268,28 @@ mod tests {
         let update = Frame::of(&room, false).since(Some(&before)).unwrap();
         assert!(update["zones"]["controls"]["rows"]["controls"].as_str().unwrap().contains("Resume"));
         assert!(update["zones"]["controls"].get("order").is_none());
+    }
+
+    #[test]
+    fn rows_that_come_and_go_are_named_and_a_text_that_many_get_is_sent_once() {
+        let zone = |rows: &[(&str, &str)]| Zone {
+            name: "queue",
+            rows: rows
+                .iter()
+                .map(|(id, text)| Row {
+                    id: (*id).to_owned(),
+                    html: String::new(),
+                    bare: 0,
+                    cells: Cells::of([("starts", (*text).to_owned())]),
+                })
+                .collect(),
+        };
+        let before = zone(&[("a", "1"), ("b", "2"), ("c", "2")]);
+        let after = zone(&[("b", "1"), ("c", "1"), ("d", "2")]);
+        let change = after.since(Some(&before)).unwrap();
+        let cells = json!({"starts": {"1": ["b", "c"]}});
+        assert_eq!(change, json!({"gone": ["a"], "came": ["d"], "rows": {"d": ""}, "cells": cells}));
+        let turned = zone(&[("b", "2"), ("a", "1"), ("c", "2")]);
+        assert_eq!(turned.since(Some(&before)).unwrap(), json!({"order": ["b", "a", "c"]}));
     }
 }

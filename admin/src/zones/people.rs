@@ -16,8 +16,6 @@ use crate::wording::{gpu_minutes, ordinal, range};
 struct Tile {
     account: String,
     name: String,
-    state: &'static str,
-    icon: &'static str,
     seat: Option<u32>,
     instructor: bool,
     cells: Cells,
@@ -82,11 +80,11 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
             super::row(Tile {
                 account: person.name.to_string(),
                 name: names.shown(&person.name),
-                state,
-                icon,
                 seat: person.seat,
                 instructor: person.role == Role::Instructor,
                 cells: Cells::of([
+                    ("class", format!("tile is-{state}")),
+                    ("icon", icon.to_owned()),
                     ("state", word),
                     ("more", more.join(" · ")),
                     // The middle of the bar is an even share.

@@ -1,7 +1,7 @@
 //! What went wrong, by cause, newest first.
 
 use askama::Template;
-use queue_protocol::api::{Cause, Room};
+use queue_protocol::api::{Alert, AlertKind, Cause, Room};
 
 use super::names::Names;
 use super::{Cells, Live, Row};
@@ -37,8 +37,49 @@ impl Live for Problem {
     }
 }
 
+/// What is not about jobs that failed.
+#[derive(Template)]
+#[template(path = "zones/alert.html")]
+struct Notice {
+    id: String,
+    advice: String,
+    since: u64,
+    worker: String,
+    cells: Cells,
+}
+
+impl Notice {
+    fn c(&self, name: &str) -> &str {
+        self.cells.get(name)
+    }
+}
+
+impl Live for Notice {
+    fn id(&self) -> String {
+        format!("a-{}", self.id)
+    }
+
+    fn cells(&mut self) -> &mut Cells {
+        &mut self.cells
+    }
+}
+
 pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
-    room.problems.iter().map(|cause| super::row(problem(cause, names))).collect()
+    // A parked job is a failure, and among those.
+    let alerts = room.alerts.iter().filter(|alert| alert.kind != AlertKind::JobParked);
+    let alerts = alerts.map(|alert| super::row(notice(alert)));
+    alerts.chain(room.problems.iter().map(|cause| super::row(problem(cause, names)))).collect()
+}
+
+fn notice(alert: &Alert) -> Notice {
+    let worker = if alert.kind == AlertKind::WorkerLost { alert.subject.clone() } else { String::new() };
+    Notice {
+        id: alert.id.replace(':', "-"),
+        advice: alert.advice.clone(),
+        since: alert.since,
+        worker,
+        cells: Cells::of([("text", alert.text.clone())]),
+    }
 }
 
 fn problem(cause: &Cause, names: &Names) -> Problem {

@@ -117,24 +117,6 @@ impl Broker {
         Ok(true)
     }
 
-    /// Ends every session of an account and closes its sockets; whoever has the password may sign in again.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: signed out or not; say it again.
-    pub async fn sign_out_everywhere(&self, account: &Account) -> Result<(), BrokerError> {
-        let mut connection = self.connection.clone();
-        let door = Door::SignedOut { signed_out: account.name.clone(), role: account.role };
-        redis::pipe()
-            .atomic()
-            .hincr(self.keys.account(&account.name), GENERATION, 1)
-            .ignore()
-            .publish(self.keys.doors(), door.encode())
-            .ignore()
-            .query_async::<()>(&mut connection)
-            .await?;
-        Ok(())
-    }
-
     /// One account.
     ///
     /// # Errors

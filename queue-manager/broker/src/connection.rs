@@ -93,6 +93,20 @@ impl Broker {
         Ok(policy.filter(|policy| *policy != "noeviction").map(ToOwned::to_owned))
     }
 
+    /// Bytes that the store uses, and how many it may; `None` where nobody set a limit.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn memory(&self) -> Result<(u64, Option<u64>), BrokerError> {
+        let info: String = self.ask_our_node(redis::cmd("INFO").arg("memory")).await?;
+        let number = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|text| text.trim().parse::<u64>().ok())
+        };
+        let used = number("used_memory:").unwrap_or_default();
+        Ok((used, number("maxmemory:").filter(|limit| *limit > 0)))
+    }
+
     /// Asks for a sign of life.
     ///
     /// # Errors

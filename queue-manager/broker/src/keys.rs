@@ -216,6 +216,21 @@ impl Keys {
         self.plain("costs")
     }
 
+    /// There while somebody may look at the pictures of somebody else's job.
+    pub(crate) fn opened(&self, who: &AccountName, job: JobId) -> String {
+        format!("{}:opened:{who}:{job}", self.0)
+    }
+
+    /// Who is signed out everywhere, by when.
+    pub(crate) fn signing_out(&self) -> String {
+        self.plain("signing-out")
+    }
+
+    /// What the instructor should know, by id, as JSON.
+    pub(crate) fn alerts(&self) -> String {
+        self.plain("alerts")
+    }
+
     /// How an action ended that must not be done twice.
     pub(crate) fn done(&self, who: &AccountName, action: &str) -> String {
         format!("{}:done:{who}:{action}", self.0)

@@ -21,6 +21,8 @@ pub struct PersonFacts {
     pub label: String,
     /// Where they sit.
     pub seat: Option<u32>,
+    /// When they are signed out everywhere, while that can be taken back; in ms since 1970.
+    pub signing_out_at: Option<u64>,
     /// Whether they were heard of lately.
     pub here: bool,
     /// Jobs that wait.
@@ -40,7 +42,8 @@ pub struct GpuTime {
     pub busy_ms: u64,
 }
 
-type PersonRead = (HashMap<String, String>, bool, Option<u64>, HashMap<String, u64>, Vec<String>);
+type PersonRead =
+    (HashMap<String, String>, bool, Option<u64>, HashMap<String, u64>, Vec<String>, Option<f64>);
 
 fn parsed(ids: &[String]) -> Vec<JobId> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
@@ -63,17 +66,21 @@ impl Broker {
                 .exists(self.keys.here(name))
                 .hget(self.keys.waiting(name), "jobs")
                 .hgetall(self.keys.tally(name.as_str()))
-                .zrevrange(self.keys.mine(name), 0, 0);
+                .zrevrange(self.keys.mine(name), 0, 0)
+                .zscore(self.keys.signing_out(), name.as_str());
         }
         let values: Vec<redis::Value> = pipeline.query_async(&mut connection).await?;
-        let facts = values.chunks_exact(5).map(|five| {
-            let (account, here, waiting, tally, latest): PersonRead =
-                redis::from_redis_value(redis::Value::Array(five.to_vec()))
+        let facts = values.chunks_exact(6).map(|six| {
+            let (account, here, waiting, tally, latest, signing_out): PersonRead =
+                redis::from_redis_value(redis::Value::Array(six.to_vec()))
                     .map_err(|error| BrokerError::Corrupt(error.to_string()))?;
             let count = |field: &str| tally.get(field).copied().unwrap_or_default();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ms since 1970")]
+            let signing_out_at = signing_out.map(|at| at as u64);
             Ok(PersonFacts {
                 label: account.get("label").cloned().unwrap_or_default(),
                 seat: account.get("seat").and_then(|seat| seat.parse().ok()),
+                signing_out_at,
                 here,
                 waiting: waiting.unwrap_or_default(),
                 used: Usage {

@@ -45,7 +45,7 @@ pub(crate) use script;
 
 /// What scripts share, in the order in which one part uses another. A script names the parts it needs in a line
 /// `-- With …`; the prelude stands before every one.
-const SHARED: [(&str, &str); 7] = [
+const SHARED: [(&str, &str); 8] = [
     ("workers", include_str!("transitions/shared/workers.lua")),
     ("turns", include_str!("transitions/shared/turns.lua")),
     ("places", include_str!("transitions/shared/places.lua")),
@@ -53,6 +53,7 @@ const SHARED: [(&str, &str); 7] = [
     ("ordering", include_str!("transitions/shared/ordering.lua")),
     ("admission", include_str!("transitions/shared/admission.lua")),
     ("presence", include_str!("transitions/shared/presence.lua")),
+    ("doors", include_str!("transitions/shared/doors.lua")),
 ];
 
 /// Marks a script that a full store refuses.

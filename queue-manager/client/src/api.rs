@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 use futures_util::stream::SplitStream;
-use http::header::{AUTHORIZATION, HeaderValue};
+use futures_util::{Stream, StreamExt};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use queue_protocol::api::{Problem, QueueStatus, SignIn, SignedIn};
 use queue_protocol::feed::FeedMessage;
 use reqwest::{Client, Method};
@@ -62,6 +63,23 @@ impl Api {
         let url = format!("{}/api/v1{path}", self.base);
         let answer = told(self.http.get(url).bearer_auth(token).send().await?).await?;
         Ok(answer.json().await?)
+    }
+
+    /// A picture as it arrives, with its content type: whoever passes it on does not hold it.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; [`ClientError::Unexpected`] for what is no picture.
+    pub async fn picture(
+        &self,
+        token: &str,
+        path: &str,
+    ) -> Result<(HeaderValue, impl Stream<Item = reqwest::Result<Bytes>> + use<>), ClientError> {
+        let url = format!("{}/api/v1{path}", self.base);
+        let answer = told(self.http.get(url).bearer_auth(token).send().await?).await?;
+        match answer.headers().get(CONTENT_TYPE).cloned() {
+            Some(kind) if kind == "image/webp" => Ok((kind, answer.bytes_stream())),
+            kind => Err(ClientError::Unexpected(format!("a picture of the type {kind:?}"))),
+        }
     }
 
     /// Does something, once for each `action`: said again, it changes nothing.

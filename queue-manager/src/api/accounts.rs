@@ -1,13 +1,18 @@
 //! Accounts: list, add, change, new password.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
 use queue_broker::accounts::{Account as Stored, AccountChange};
 use queue_broker::sessions::SecretHash;
+use queue_broker::transitions::depart::{Departed, Stayed};
 use queue_protocol::AccountName;
-use queue_protocol::api::{Account, AccountList, AccountPatch, JoinLink, NewAccount, NewPassword, Role};
+use queue_protocol::api::{
+    Account, AccountList, AccountPatch, JoinLink, NewAccount, NewPassword, Role, SignOut,
+};
 
 use super::audit;
 use super::input::{Body, Named};
@@ -123,10 +128,35 @@ pub(crate) async fn sign_out(
     State(broker): State<Broker>,
     caller: Caller,
     Named(name): Named<AccountName>,
+    Body(wanted): Body<SignOut>,
 ) -> Result<StatusCode, Trouble> {
-    let account = broker.account(&name).await?.ok_or(Trouble::NotFound)?;
-    broker.sign_out_everywhere(&account).await?;
-    audit::note(&broker, &caller, "account.sign_out", name.as_str(), "", "").await;
+    let after_ms = wanted.after_ms.unwrap_or_default();
+    if after_ms > 60_000 {
+        return Err(Trouble::BadRequest("after_ms must be at most 60000.".to_owned()));
+    }
+    let after = match broker.depart(&name, Duration::from_millis(after_ms.into())).await? {
+        Departed::Done => "",
+        Departed::Later => "delayed",
+        Departed::Unknown => return Err(Trouble::NotFound),
+    };
+    audit::note(&broker, &caller, "account.sign_out", name.as_str(), "", after).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn stay(
+    State(broker): State<Broker>,
+    caller: Caller,
+    Named(name): Named<AccountName>,
+) -> Result<StatusCode, Trouble> {
+    match broker.let_stay(&name).await? {
+        Stayed::Stays => {}
+        Stayed::Over => {
+            let why = format!("{name} is not about to be signed out: it happened, or nobody said so.");
+            return Err(Trouble::WrongState(why));
+        }
+        Stayed::Unknown => return Err(Trouble::NotFound),
+    }
+    audit::note(&broker, &caller, "account.stay", name.as_str(), "", "").await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,6 +13,7 @@ mod input;
 pub mod jobs;
 mod messages;
 pub mod openapi;
+mod pictures;
 mod queue;
 mod report;
 mod room;

@@ -63,11 +63,12 @@ fn parameters(row: &Row, generator: &mut SchemaGenerator) -> Vec<Value> {
                 return json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
             }
             let schema = match name {
-                "id" => generator.subschema_for::<queue_protocol::JobId>(),
-                "worker" => generator.subschema_for::<queue_protocol::WorkerName>(),
-                "hash" => generator.subschema_for::<queue_protocol::FileHash>(),
-                "token" | "session" => generator.subschema_for::<queue_protocol::TokenId>(),
-                _ => generator.subschema_for::<queue_protocol::AccountName>(),
+                "n" => json!({"type": "integer", "minimum": 0}),
+                "id" => generator.subschema_for::<queue_protocol::JobId>().to_value(),
+                "worker" => generator.subschema_for::<queue_protocol::WorkerName>().to_value(),
+                "hash" => generator.subschema_for::<queue_protocol::FileHash>().to_value(),
+                "token" | "session" => generator.subschema_for::<queue_protocol::TokenId>().to_value(),
+                _ => generator.subschema_for::<queue_protocol::AccountName>().to_value(),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema})
         })

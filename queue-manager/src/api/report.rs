@@ -9,6 +9,7 @@ use queue_protocol::api::{JobStory, Opened, PersonUsage, Report};
 
 use super::input::Named;
 use super::jobs::visible;
+use super::pictures::OPEN_FOR;
 use super::room::price;
 use super::view;
 use crate::capabilities::Capabilities;
@@ -68,6 +69,7 @@ pub(crate) async fn open(
         ..Deed::default()
     };
     broker.record_deed(&caller.name, deed).await?;
+    broker.open_to(&caller.name, id, OPEN_FOR).await?;
     let mut body: serde_json::Value = serde_json::from_slice(&body)?;
     Ok(Json(Opened { workflow: body["prompt"].take() }))
 }

@@ -9,12 +9,14 @@ use queue_broker::jobs::StoredJob;
 use queue_broker::prospects::Place;
 use queue_broker::room::PersonFacts;
 use queue_protocol::api::{PersonInRoom, Room, RoomJob, StartsIn, WorkerInRoom};
-use queue_protocol::{AccountName, JobId, JobState, NeedsId, Reason};
+use queue_protocol::{AccountName, JobId, JobState, NeedsId, Reason, WorkerName};
 
 use super::causes::Causes;
 use super::view;
+use crate::alerts::in_words;
 use crate::hub::Hub;
 use crate::problem::Trouble;
+use crate::workflow::needs::Requirements;
 
 /// Jobs that the page lists one by one; how many wait in all is in the totals.
 const LISTED: usize = 30;
@@ -61,6 +63,7 @@ pub(crate) async fn show(
         waiting: rows.collect(),
         aside: aside.iter().take(LISTED).map(|job| row(job, None, &usual)).collect(),
         problems,
+        alerts: broker.alerts().await?.into_iter().map(in_words).collect(),
     }))
 }
 
@@ -137,11 +140,12 @@ async fn people(
     let mut people: Vec<_> = accounts
         .into_iter()
         .zip(facts)
-        .map(|(account, PersonFacts { label, seat, here, waiting: waits, used, latest })| {
+        .map(|(account, PersonFacts { label, seat, signing_out_at, here, waiting: waits, used, latest })| {
             let next = waiting.iter().find(|(job, _)| job.participant == account.name).map(|(_, p)| *p);
             let own = running.iter().filter(|job| job.participant == account.name);
             PersonInRoom {
                 here: here || listening.contains(&account.name),
+                signing_out_at,
                 label,
                 seat,
                 role: account.role,
@@ -167,6 +171,14 @@ async fn workers(
 ) -> Result<Vec<WorkerInRoom>, Trouble> {
     let fields: HashMap<_, _> = broker.workers().await?.into_iter().collect();
     let done = broker.work_done().await?;
+    let last = fields.values().filter_map(|fields| fields.get("last_needs")?.parse().ok());
+    let needs: HashMap<NeedsId, (Option<u64>, String)> =
+        broker.classes(&last.collect::<HashSet<_>>().into_iter().collect::<Vec<_>>()).await?;
+    let last_models = |name: &WorkerName| -> Option<Vec<String>> {
+        let id: NeedsId = fields.get(name)?.get("last_needs")?.parse().ok()?;
+        let needs: Requirements = serde_json::from_str(&needs.get(&id)?.1).ok()?;
+        Some(needs.models.into_iter().collect())
+    };
     let mut workers: Vec<_> = broker
         .worker_list()
         .await?
@@ -176,6 +188,7 @@ async fn workers(
             let (worked_ms, jobs) = done.get(worker.name.as_str()).copied().unwrap_or_default();
             let own = running.iter().find(|job| job.worker.as_ref() == Some(&worker.name));
             WorkerInRoom {
+                last_models: last_models(&worker.name).unwrap_or_default(),
                 unready: field("unready").cloned().unwrap_or_default(),
                 running: own.map(|job| row(job, None, usual)),
                 step: own.and_then(|_| serde_json::from_str(field("step")?).ok()),

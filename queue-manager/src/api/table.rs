@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     account, accounts, audit, browser_files, caps, causes, checklist, classroom, feed, jobs, messages,
-    openapi, queue, report, room, steer, submit, tokens, workers,
+    openapi, pictures, queue, report, room, steer, submit, tokens, workers,
 };
 use crate::app::App;
 use crate::identity::guard::scope_of;
@@ -180,6 +180,9 @@ pub fn rows() -> Vec<Row> {
             .answers::<shape::JobStory>(200),
         row!(post "/jobs/{id}/open", Instructor, report::open, "Its workflow; that it was opened is in the audit log.")
             .answers::<shape::Opened>(200),
+        row!(get "/jobs/{id}/pictures/{n}", Instructor, pictures::show,
+            "The n-th of its files as a picture, from 0, for ten minutes after it was opened.")
+            .kind("image/webp", 200).also(&[409]),
         row!(get "/events", Account, feed::events, "A numbered snapshot, then numbered changes, as server-sent events.")
             .kind("text/event-stream", 200),
         row!(get "/feed", Account, feed::socket, "The same over a websocket.").kind("", 101).also(&[426]),
@@ -232,8 +235,9 @@ pub fn rows() -> Vec<Row> {
             .takes::<shape::AccountPatch>().answers::<shape::Account>(200).in_person(),
         row!(post "/accounts/{name}/password", Instructor, accounts::password, "Make a new password; shown once.")
             .answers::<shape::NewPassword>(200).in_person(),
-        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out, "End all sessions and tokens; the password stays.")
-            .in_person(),
+        row!(post "/accounts/{name}/sign-out", Instructor, accounts::sign_out,
+            "End all sessions and tokens, at once or after a delay; the password stays.").takes::<shape::SignOut>().in_person(),
+        row!(post "/accounts/{name}/stay", Instructor, accounts::stay, "Take a delayed sign-out back.").also(&[409]).in_person(),
         row!(post "/accounts/{name}/link", Instructor, accounts::link, "A link that signs in once, within a day.")
             .answers::<shape::JoinLink>(201).in_person(),
         row!(get "/accounts/{name}/caps", Instructor, caps::of, "The caps that hold for somebody.")

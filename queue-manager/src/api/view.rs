@@ -84,6 +84,16 @@ pub(crate) struct FileReference {
     pub(crate) kind: String,
 }
 
+impl FileReference {
+    /// Its name below the folder of its job: the first folder of an output's reference is the job itself.
+    pub(crate) fn in_its_job(&self) -> String {
+        match self.subfolder.split_once('/') {
+            Some((_, inner)) => format!("{inner}/{}", self.filename),
+            None => self.filename.clone(),
+        }
+    }
+}
+
 /// Every file reference of a result: (node, name of the list it stood in, reference).
 pub(crate) fn references(result: &JobResult) -> Vec<(String, String, FileReference)> {
     let mut found = Vec::new();

@@ -14,6 +14,7 @@ use super::secret;
 
 /// The store's address, whole or in parts.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Store")]
 pub struct StoreSettings {
     /// `redis://…`, `rediss://…` (TLS), `redis-cluster://HOST:PORT,HOST:PORT…` or `unix:PATH` of a Redis-compatible
     /// store; may hold a user and a password. When neither it nor a host is set, the queue-manager starts a

@@ -246,6 +246,15 @@ impl Files {
         self.root.remove_file(path.as_str())
     }
 
+    /// Bytes that are free on the disk, for us.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn free(&self) -> io::Result<u64> {
+        let disk = rustix::fs::fstatvfs(&*self.root)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Whether a small file can be written and taken away again: the readiness of the disk.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mod models;
 mod nodes;
 pub(crate) mod notices;
 mod panel;
-mod picture;
+pub(crate) mod picture;
 mod plain;
 mod prompt;
 mod queue;

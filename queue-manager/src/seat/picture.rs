@@ -7,7 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
 /// Bytes of a file that is decoded.
-pub(super) const FILE: u64 = 64 * 1024 * 1024;
+pub(crate) const FILE: u64 = 64 * 1024 * 1024;
 /// Bytes of a decoded picture: 8192 × 8192 with transparency.
 const DECODED: u64 = 256 * 1024 * 1024;
 /// Pixels of a side; WebP has no more.
@@ -15,7 +15,7 @@ const SIDE: u32 = 16_383;
 
 /// Another form of a picture, as ComfyUI's `view` offers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// `preview=webp;90`.
     Webp { quality: u8, opaque: bool },
     /// `preview=jpeg;90`.
@@ -28,7 +28,7 @@ pub(super) enum Form {
 
 impl Form {
     /// What a query asks for; `None` for the file as it is.
-    pub(super) fn asked(preview: Option<&str>, channel: &str) -> Option<Self> {
+    pub(crate) fn asked(preview: Option<&str>, channel: &str) -> Option<Self> {
         let Some(preview) = preview else {
             return match channel {
                 "rgb" => Some(Self::Colours),
@@ -44,7 +44,7 @@ impl Form {
         }
     }
 
-    pub(super) const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Webp { .. } => "image/webp",
             Self::Jpeg { .. } => "image/jpeg",
@@ -103,7 +103,7 @@ async fn aside<F: FnOnce() -> Option<Vec<u8>> + Send + 'static>(work: F) -> Opti
 }
 
 /// A picture in another form; `None` for what is no picture that can be read, or too large a one.
-pub(super) async fn render(bytes: Vec<u8>, form: Form) -> Option<Vec<u8>> {
+pub(crate) async fn render(bytes: Vec<u8>, form: Form) -> Option<Vec<u8>> {
     aside(move || form.encode(&decode(&bytes)?)).await
 }
 

@@ -60,7 +60,9 @@ fn program<Config: Args>(
 
 fn setting(argument: &Arg, short_names: &'static [(&'static str, &'static str)]) -> Option<Setting> {
     let name = argument.get_env()?.to_str()?.to_owned();
-    let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
+    let defaults: Vec<_> =
+        argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    let default = Some(defaults.join(",")).filter(|_| !defaults.is_empty());
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
     let mut text = argument.get_help().map(ToString::to_string).unwrap_or_default().replace('\n', " ");
     if !text.ends_with('.') {
@@ -121,6 +123,10 @@ These live in the store. What is set here is written there at every start, but f
 new workshop begins as the table says. `queue-manager config set NAME VALUE` changes them while the queue runs.
 ";
 
+const ALERTS: &str = "\
+[alerts.md](alerts.md) says what is sent, and how a receiver checks it.
+";
+
 const START: &str = "\
 It passes its environment on, so everything above can be set for it too, but for what it sets itself: the workers'
 `ATELIER_QUEUE_MANAGER`, `ATELIER_WORKER_CACHE` and `ATELIER_WORKER_TOKEN_FILE`, and the dashboard's `ATELIER_API`. It and its sister
@@ -136,8 +142,17 @@ pub fn page(start_sh: &str) -> String {
     );
     for program in programs() {
         let _ = write!(page, "\n## {}\n\n{}", program.name, table(&program.settings, None));
-        if program.settings.iter().any(|setting| setting.group.is_some()) {
-            let _ = write!(page, "\n### The queue\n\n{QUEUE}\n{}", table(&program.settings, Some("Queue")));
+        let mut groups: Vec<_> =
+            program.settings.iter().filter_map(|setting| setting.group.as_deref()).collect();
+        groups.dedup();
+        for group in groups {
+            let (title, text) = match group {
+                "Queue" => ("The queue", QUEUE),
+                "Alerts" => (group, ALERTS),
+                other => (other, ""),
+            };
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = write!(page, "\n### {title}\n\n{text}{gap}{}", table(&program.settings, Some(group)));
         }
     }
     let _ = write!(page, "\n## scripts/start.sh\n\n{START}\n{}", table(&start_script(start_sh), None));

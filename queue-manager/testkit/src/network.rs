@@ -70,7 +70,10 @@ impl Browser {
     }
 
     /// Gives `DevTools` a command.
-    pub(crate) async fn devtools(&self, command: &str, params: Value) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the browser does not take it.
+    pub async fn devtools(&self, command: &str, params: Value) -> anyhow::Result<()> {
         self.tell("goog/cdp/execute", json!({"cmd": command, "params": params})).await.map(drop)
     }
 

@@ -232,6 +232,27 @@ impl Workshop {
         self.wait_until_up().await
     }
 
+    /// One more queue-manager on the same store and the same files, with addresses of its own.
+    ///
+    /// # Errors
+    /// When it does not come up; with its log.
+    pub async fn second_queue_manager(&self) -> anyhow::Result<Process> {
+        let (bind, worker_bind) = (free_port()?, free_port()?);
+        let mut command = self.program("queue-manager")?;
+        command
+            .arg("serve")
+            .env("ATELIER_BIND", format!("127.0.0.1:{bind}"))
+            .env("ATELIER_WORKER_BIND", format!("127.0.0.1:{worker_bind}"))
+            .env("ATELIER_REDIS_URL", format!("unix:{}", self.data().join("redis/redis.sock").display()));
+        let second = self.run("queue-manager-2", command)?;
+        let url = format!("http://127.0.0.1:{bind}/readyz");
+        let up = until("the second queue-manager", UP, async || {
+            Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
+        });
+        up.await.with_context(|| second.output())?;
+        Ok(second)
+    }
+
     pub(crate) async fn start_nginx(&mut self) -> anyhow::Result<()> {
         let (port, admin_port) = (free_port()?, free_port()?);
         let folder = self.folder.path().join("nginx");

@@ -67,7 +67,8 @@ redis.call('HSET', key('job', id), 'state', 'running', 'reason', '', 'token', to
   'started_at', whole(now), 'turn', table.concat({ generation(), best.group.name, whole(best.tag),
   whole(best.joined), whole(cost) }, ' '))
 local attempts = whole(redis.call('HINCRBY', key('job', id), 'attempts', 1))
-redis.call('HSET', me, 'job', id)
+-- What the GPU probably keeps in its memory from now on is what this job needs.
+redis.call('HSET', me, 'job', id, 'last_needs', best.needs)
 redis.call('HDEL', me, 'step', 'stepped_at')
 redis.call('HDEL', key('avoid'), id)
 if setting('one_each', '0') == '1' and best.group.name ~= 'instructor' then

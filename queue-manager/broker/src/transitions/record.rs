@@ -1,7 +1,9 @@
 //! The journals of a workshop: what was done, and what the instructor said.
 
-use queue_protocol::AccountName;
+use std::time::Duration;
+
 use queue_protocol::api::{AuditEntry, Message};
+use queue_protocol::{AccountName, JobId};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::Broker;
@@ -58,6 +60,27 @@ impl Broker {
         let entry = json(&StoredDeed { who: who.clone(), deed })?;
         let call = script!("record").call(self).arg("audit").arg(entry).arg(AUDIT).arg("");
         call.run().await.map(drop)
+    }
+
+    /// Somebody who opened a job, and whose deed that is in the journal, may look at its pictures for a while.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: they may or may not; open it again.
+    pub async fn open_to(&self, who: &AccountName, job: JobId, during: Duration) -> Result<(), BrokerError> {
+        let mut connection = self.connection.clone();
+        let ms = u64::try_from(during.as_millis()).unwrap_or(u64::MAX);
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.opened(who, job)).arg("1").arg("PX").arg(ms);
+        Ok(set.query_async(&mut connection).await?)
+    }
+
+    /// Whether somebody may.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn is_open_to(&self, who: &AccountName, job: JobId) -> Result<bool, BrokerError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("EXISTS").arg(self.keys.opened(who, job)).query_async(&mut connection).await?)
     }
 
     /// Keeps a message and says it to everyone who listens.

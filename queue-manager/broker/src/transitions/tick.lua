@@ -1,5 +1,6 @@
 -- Notes how things stand, as often as somebody looks: what the GPUs did since the last look, and once a minute a line
--- for the charts. Ends a demonstration whose time is over.
+-- for the charts. Ends a demonstration whose time is over, and sessions that were to end by now.
+-- With doors
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] lines to keep
 -- Answers ticked
@@ -47,5 +48,10 @@ local till = setting('demo', ''):match('^%S+ (%S+) %S+$')
 if till and now >= tonumber(till) then
   redis.call('HDEL', key('settings'), 'demo')
   announce_room('settings')
+end
+
+for _, account in ipairs(redis.call('ZRANGEBYSCORE', key('signing-out'), '-inf', whole(now), 'LIMIT', 0, 100)) do
+  sign_out(account)
+  announce_room('accounts')
 end
 return { 'ticked' }

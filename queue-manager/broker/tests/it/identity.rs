@@ -1,9 +1,12 @@
 //! Accounts, sessions, tokens: kept by hash, and disabling takes effect at once.
 
+use std::time::Duration;
+
 use queue_broker::Broker;
 use queue_broker::accounts::{Account, AccountChange};
 use queue_broker::sessions::SecretHash;
 use queue_broker::signals::Signal;
+use queue_broker::transitions::depart::{Departed, Stayed};
 use queue_protocol::api::Role;
 
 use crate::listening::listening;
@@ -117,4 +120,30 @@ fn an_account_shows_no_hash_when_printed() {
         disabled: false,
     };
     assert!(!format!("{account:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn whoever_is_signed_out_later_can_stay_until_then() {
+    let broker = fresh_workshop().await;
+    let (ada, secret) = signed_in(&broker, "ada").await;
+    let later = broker.at_clock_offset(Duration::from_secs(11));
+    let is_in = async || broker.session(&secret).await.unwrap().is_some();
+    let ten = Duration::from_secs(10);
+    assert_eq!(broker.depart(&ada.name, ten).await.unwrap(), Departed::Later);
+    assert_eq!(broker.let_stay(&ada.name).await.unwrap(), Stayed::Stays);
+    assert_eq!(broker.let_stay(&ada.name).await.unwrap(), Stayed::Over);
+    later.tick().await.unwrap();
+    assert!(is_in().await, "it was taken back");
+    broker.depart(&ada.name, ten).await.unwrap();
+    broker.tick().await.unwrap();
+    assert!(is_in().await, "not yet");
+    assert!(broker.people_facts(std::slice::from_ref(&ada.name)).await.unwrap()[0].signing_out_at.is_some());
+    later.tick().await.unwrap();
+    assert!(!is_in().await);
+    assert_eq!(broker.let_stay(&ada.name).await.unwrap(), Stayed::Over);
+    broker.begin_session(&secret, &ada.name).await.unwrap();
+    assert_eq!(broker.depart(&ada.name, Duration::ZERO).await.unwrap(), Departed::Done);
+    assert!(!is_in().await, "at once");
+    assert_eq!(broker.depart(&person("nobody"), ten).await.unwrap(), Departed::Unknown);
+    assert_eq!(broker.let_stay(&person("nobody")).await.unwrap(), Stayed::Unknown);
 }

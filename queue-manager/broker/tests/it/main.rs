@@ -11,6 +11,7 @@ mod model;
 mod redis_server;
 mod workshop;
 
+mod alerting;
 mod attending;
 mod cancelling;
 mod claiming;

@@ -1,5 +1,6 @@
 //! Shapes of the JSON API under `/api/v1` and of the health views.
 
+pub mod alerts;
 pub mod browser_files;
 pub mod jobs;
 pub mod journal;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{Alert, AlertKind};
 pub use browser_files::{BrowserFile, BrowserFileSet, BrowserFileSets};
 pub use jobs::{
     Cancel, CancelOutcome, Job, JobFilter, JobList, Move, OutputFile, Prioritise, Retry, StartsIn, Submitted,
@@ -19,7 +21,7 @@ pub use jobs::{
 pub use journal::{AuditEntry, AuditFilter, AuditLog, Message, MessageList, NewMessage};
 pub use people::{
     Account, AccountList, AccountPatch, NewAccount, NewPassword, NewPersonToken, NewToken, PersonToken,
-    PersonTokenList, Role, Scope, Session, SessionList, SignIn, SignedIn, Token, TokenList,
+    PersonTokenList, Role, Scope, Session, SessionList, SignIn, SignOut, SignedIn, Token, TokenList,
     WantedPersonToken, WantedToken,
 };
 pub use queue::{Caps, QueueChange, QueueStatus, Worker, WorkerList};

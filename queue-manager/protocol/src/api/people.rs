@@ -55,6 +55,16 @@ pub struct SignedIn {
     pub role: Role,
 }
 
+/// Every session of somebody is to end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct SignOut {
+    /// So many ms from now, at most 60000; at once without it. Until then it can be taken back.
+    #[cfg_attr(feature = "schema", schemars(range(max = 60_000)))]
+    pub after_ms: Option<u32>,
+}
+
 /// An account, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alert;
 use super::jobs::StartsIn;
 use super::people::Role;
 use super::queue::{QueueStatus, Worker};
@@ -39,6 +40,8 @@ pub struct Room {
     pub aside: Vec<RoomJob>,
     /// Failures nobody has dealt with, and jobs nobody here can run, by cause; newest first.
     pub problems: Vec<Cause>,
+    /// What needs the instructor besides, by when it began.
+    pub alerts: Vec<Alert>,
 }
 
 /// Somebody in the room.
@@ -55,6 +58,8 @@ pub struct PersonInRoom {
     pub role: Role,
     /// Whether signing in is refused.
     pub disabled: bool,
+    /// When they are signed out everywhere, while that can be taken back; in ms since 1970.
+    pub signing_out_at: Option<u64>,
     /// Whether a page of theirs was heard of lately.
     pub here: bool,
     /// Jobs that wait.
@@ -98,6 +103,8 @@ pub struct WorkerInRoom {
     pub worker: Worker,
     /// Why it takes nothing: `leaving`, `comfyui_away`, `comfyui_stuck`; empty when it does.
     pub unready: String,
+    /// Model files of the last job that was lent to it. ComfyUI tells nobody what is in its memory; most likely it is these.
+    pub last_models: Vec<String>,
     /// The job it holds.
     pub running: Option<RoomJob>,
     /// How far it is.

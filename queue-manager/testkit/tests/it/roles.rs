@@ -76,6 +76,7 @@ impl Doors {
             .replace("{session}", "000000000000")
             .replace("{name}", "user003")
             .replace("{cause}", "0")
+            .replace("{n}", "0")
             .replace("{hash}", &"0".repeat(64));
         let request = self.client.request(method, format!("{}/api/v1{path}", self.workshop.direct));
         match self.secrets.iter().find(|(of, _)| *of == caller) {

@@ -68,6 +68,12 @@ impl Dashboard {
         Self::page_of(request.send().await.unwrap()).await
     }
 
+    /// One header of a page.
+    pub async fn header(&self, name: &str, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.admin)).header(COOKIE, &self.cookie);
+        request.send().await.unwrap().headers()[name].to_str().unwrap().to_owned()
+    }
+
     /// A page as a browser with one more cookie sees it.
     pub async fn client_with(&self, cookie: &str, path: &str) -> String {
         let cookies = format!("{}; {cookie}", self.cookie);

@@ -48,6 +48,7 @@ async fn every_button_is_a_form_that_works_without_scripts_and_is_in_the_audit_l
         ("/people/user001/place".into(), vec![("label", "Ada"), ("seat", "4")], "account.place"),
         ("/people/user001/caps".into(), vec![("waiting_per_participant", "9")], "caps.change"),
         ("/people/user001/sign-out".into(), vec![], "account.sign_out"),
+        ("/people/user001/stay".into(), vec![], "account.stay"),
         ("/people/user001/demo".into(), vec![], "demo.begin"),
         ("/people/user002/disable".into(), vec![], "account.change"),
         ("/people/user002/enable".into(), vec![], "account.change"),

@@ -38,7 +38,7 @@ async fn a_page_is_told_what_is_new_since_it_was_made_and_a_stranger_everything(
     let update = next(&mut known).await;
     assert_eq!(update["from"], version);
     let queue = &update["change"]["zones"]["queue"];
-    assert_eq!(queue["order"], json!([format!("j-{}", &job[..8])]));
+    assert_eq!(queue["came"], json!([format!("j-{}", &job[..8])]));
     assert!(
         update["change"]["zones"].get("people").is_none_or(|people| people.get("order").is_none()),
         "{update}"

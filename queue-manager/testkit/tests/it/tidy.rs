@@ -102,6 +102,7 @@ fn every_script_says_its_keys_and_arguments_and_is_called_and_tested() {
             "record" => ".record_deed(".to_owned(),
             "move" => ".move_to(".to_owned(),
             "drain" => ".order_worker(".to_owned(),
+            "send" => ".take_alert(".to_owned(),
             verb => format!(".{verb}("),
         };
         let workers = ["attend", "leave"].contains(&name.as_str());

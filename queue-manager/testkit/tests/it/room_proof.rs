@@ -1,0 +1,204 @@
+//! Every action of the dashboard, one row each: by a click and by the keyboard in a real browser, and by the API with the
+//! instructor's token. After each the audit log has it and the tabs it concerns are told; nobody else can do it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use testkit::browser::{Browser, Driver};
+use testkit::{WorkshopBuilder, graphs, waiting};
+use tokio_util::task::TaskTracker;
+
+use crate::room_actions::open;
+use crate::room_dashboard::Dashboard;
+use crate::room_table::{Call, Row, clear, field_of, of_jobs, of_people, of_the_room};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// What a tab of somebody hears.
+struct Ear(Arc<Mutex<String>>);
+
+impl Ear {
+    async fn open(room: &Dashboard, who: &str, tasks: &TaskTracker) -> Self {
+        let mut feed = room.workshop.person(who).unwrap().get("/api/v1/events").await.unwrap();
+        let heard = Arc::<Mutex<String>>::default();
+        let log = Arc::clone(&heard);
+        tasks.spawn(async move {
+            while let Ok(Some(chunk)) = feed.chunk().await {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk));
+            }
+        });
+        Self(heard)
+    }
+
+    fn so_far(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    async fn hears(&self, since: usize, text: &str) {
+        let heard = waiting::until(text, LONG, async || {
+            Ok(self.0.lock().unwrap()[since..].contains(text).then_some(()))
+        });
+        heard.await.unwrap();
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Click,
+    Keyboard,
+    Api,
+}
+
+struct Proof {
+    room: Dashboard,
+    client: Client,
+    /// The instructor's, that of a participant whom nothing here concerns, and a worker's.
+    tokens: [String; 3],
+    ears: Vec<(&'static str, Ear)>,
+    _tasks: TaskTracker,
+}
+
+impl Proof {
+    async fn begin(room: Dashboard) -> Self {
+        let client = Client::new();
+        let mut tokens = Vec::new();
+        for who in ["instructor", "user004"] {
+            let session = json!({"name": who, "password": room.workshop.password(who).unwrap()});
+            let (_, signed_in) = room.call(who, Method::POST, "/session", session).await;
+            tokens.push(signed_in["token"].as_str().unwrap().to_owned());
+        }
+        tokens.push(room.workshop.worker_token(1).unwrap());
+        let tasks = TaskTracker::new();
+        let mut ears = Vec::new();
+        for who in ["user001", "user002", "user003"] {
+            ears.push((who, Ear::open(&room, who, &tasks).await));
+        }
+        Self { room, client, tokens: tokens.try_into().unwrap(), ears, _tasks: tasks }
+    }
+
+    async fn api(&self, token: &str, (method, path, body): &Call) -> u16 {
+        let url = format!("{}/api/v1{path}", self.room.workshop.direct);
+        let request = self.client.request(method.clone(), url).bearer_auth(token);
+        let request = if body.is_null() { request } else { request.json(body) };
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    async fn newest(&self) -> (u64, String, String) {
+        let log = self.room.ask("/audit?limit=1").await;
+        let newest = &log["entries"][0];
+        let text = |name: &str| newest[name].as_str().unwrap_or_default().to_owned();
+        (newest["id"].as_u64().unwrap_or_default(), text("what"), text("target"))
+    }
+
+    async fn in_the_browser(&self, browser: &Browser, row: &Row, way: Way) {
+        browser.page.goto(&format!("{}{}", self.room.admin, row.page)).await.unwrap();
+        let ready = "return document.body.classList.contains('room') \
+            ? document.getElementById('live').textContent === 'Live' : document.readyState === 'complete';";
+        browser.wait_for(&row.page, ready, vec![]).await.unwrap();
+        let press = async |css: &str| {
+            // Once more where the row was replaced under the finger.
+            let pressed = waiting::until(css, LONG, async || {
+                let element = browser.page.find(Locator::Css(css)).await?;
+                match way {
+                    Way::Keyboard => element.send_keys(&Key::Enter.to_string()).await?,
+                    _ => element.click().await?,
+                }
+                Ok(Some(()))
+            });
+            pressed.await.unwrap();
+        };
+        if let Some(menu) = row.menu {
+            press(menu).await;
+        }
+        for (field, text) in &row.types {
+            let field = browser.page.find(Locator::Css(field)).await.unwrap();
+            field.clear().await.unwrap();
+            field.send_keys(text).await.unwrap();
+        }
+        press(&row.button).await;
+    }
+
+    async fn prove(&self, browser: &Browser, row: &Row, way: Way) {
+        let name = format!("{} by {way:?}", row.form);
+        for before in &row.before {
+            let status = self.api(&self.tokens[0], before).await;
+            assert!(status < 300 || status == 409, "{name}: {before:?} {status}");
+        }
+        let (was, ..) = self.newest().await;
+        let ear = row
+            .told
+            .as_ref()
+            .map(|(who, text)| (&self.ears.iter().find(|(of, _)| of == who).unwrap().1, text));
+        let since = ear.as_ref().map_or(0, |(ear, _)| ear.so_far());
+        match way {
+            Way::Api => {
+                let status = self.api(&self.tokens[0], &row.api).await;
+                assert!(status < 300, "{name}: {status}");
+            }
+            _ => self.in_the_browser(browser, row, way).await,
+        }
+        let logged = waiting::until(&name, LONG, async || {
+            let (now, what, target) = self.newest().await;
+            Ok((now > was && what == row.deed.0 && target == row.deed.1).then_some(()))
+        });
+        logged.await.unwrap();
+        if let Some((ear, text)) = ear {
+            ear.hears(since, text).await;
+        }
+    }
+
+    /// Neither a participant nor a worker can do it, by the API or by the dashboard's form.
+    async fn refuse(&self, row: &Row) {
+        let (was, ..) = self.newest().await;
+        // Of jobs a participant may cancel, keep and hold their own; another's does not exist.
+        let of_a_job = row.api.1.starts_with("/jobs/") && !row.api.1.ends_with("/lane");
+        let no = if of_a_job { 404 } else { 403 };
+        for (token, by_api, by_form) in [(&self.tokens[1], no, no), (&self.tokens[2], 401, 303)] {
+            assert_eq!(self.api(token, &row.api).await, by_api, "{}", row.form);
+            let fields: Vec<_> = row.types.iter().map(|(css, text)| (field_of(css), *text)).collect();
+            let page = self.room.post_as(&format!("atelier-admin={token}"), &row.form, &fields).await;
+            assert_eq!(page.status, by_form, "{}: {}", row.form, page.html);
+            assert!(by_form != 303 || page.to.starts_with("/sign-in"), "{} goes to {}", row.form, page.to);
+        }
+        assert_eq!(self.newest().await.0, was, "{} left no trace", row.form);
+    }
+}
+
+#[tokio::test]
+async fn every_action_works_by_click_by_keyboard_and_by_the_api_is_logged_told_and_nobody_elses() {
+    let room =
+        Dashboard::open(WorkshopBuilder::new().workers(1).people(4).step_ms(100).lease_ms(30_000)).await;
+    let ada = room.workshop.person("user001").unwrap();
+    let runs = ada.submit(&graphs::sampled_picture(1, 9_000)).await.unwrap();
+    ada.wait_for(&runs, "running").await.unwrap();
+    let waits = room.submit("user002").await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    let proof = Proof::begin(room).await;
+    let mut table = of_the_room();
+    table.extend(of_jobs(&runs, &waits));
+    table.extend(of_people());
+    for row in &table {
+        for way in [Way::Click, Way::Keyboard, Way::Api] {
+            proof.prove(&browser, row, way).await;
+        }
+        proof.refuse(row).await;
+    }
+    println!("{} actions, {} cells", table.len(), table.len() * 7);
+    // Last, since it takes away what waits: as many as are typed, or nothing.
+    let clear = clear();
+    proof.refuse(&clear).await;
+    for way in [Way::Click, Way::Keyboard, Way::Api] {
+        let (status, queue) = proof.room.call("instructor", Method::GET, "/queue", Value::Null).await;
+        assert_eq!(status, 200);
+        if queue["pending_jobs"] == 0 {
+            proof.room.submit("user002").await;
+        }
+        proof.prove(&browser, &clear, way).await;
+    }
+    browser.close().await.unwrap();
+}
