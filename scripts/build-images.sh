@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the images of docker-compose.yml: redis, nginx, and one with our programs.
-# usage: scripts/build-images.sh [--compiled | --prebuilt] [--profile release|dev] [--with seats] [--with gpu] [--new-base]
+# usage: scripts/build-images.sh [--compiled | --prebuilt | --programs FOLDER] [--profile release|dev] [--with seats] [--with gpu] [--new-base]
 #   --compiled        compile in an image with Rust: the usual way, where the engine can pull images
 #   --prebuilt        compile here, which needs Rust and Debian 12 or older, and copy the programs
 #   --profile dev     with --prebuilt: what cargo builds; `dev` is quicker to build and several times slower to run
+#   --programs FOLDER the programs that are there already, and no compiling
 #   --with seats      also ComfyUI for container seats (frontend/Dockerfile; fetches several GB)
 #   --with gpu        also ComfyUI with the worker for this machine's GPU (the same)
 #   --new-base        without a registry: make the base anew, with today's security updates
@@ -14,10 +15,15 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/docker.sh
 
-target='' profile=release extra=() new_base=
+target='' folder='' profile=release extra=() new_base=
 while [ $# -gt 0 ]; do
     case "$1" in
         --compiled | --prebuilt) target=${1#--} ;;
+        --programs)
+            target=prebuilt folder=${2:-}
+            [ -x "$folder/queue-manager" ] || { echo "There is no queue-manager in '$folder'." >&2 && exit 2; }
+            shift
+            ;;
         --profile)
             profile=${2:-}
             shift
@@ -81,7 +87,7 @@ if [ -z "$target" ]; then
     if here_or_pulled "$rust"; then target=compiled; else target=prebuilt; fi
 fi
 mkdir -p target/dist
-if [ "$target" = prebuilt ]; then
+if [ "$target" = prebuilt ] && [ -z "$folder" ]; then
     have_cargo
     if [ "$(printf '%s\n' 2.36 "$(ldd --version | sed -n '1s/.* //p')" | sort -V | tail -n 1)" != 2.36 ]; then
         echo "Programs built on this system do not run on Debian 12 (its C library is newer). Build on Debian 12, or with --compiled." >&2
@@ -95,19 +101,27 @@ if [ "$target" = prebuilt ]; then
         cargo build --locked --workspace --bins
     fi
     folder=${CARGO_TARGET_DIR:-target}/$([ "$profile" = release ] && echo release || echo debug)
+fi
+if [ "$target" = prebuilt ]; then
+    have_packages objcopy=binutils
     for program in queue-manager worker admin simulated-comfyui; do
         # Without what only a debugger reads: a debug build's is ten times the program.
-        objcopy --strip-debug "$folder/$program" "target/dist/$program"
+        objcopy --strip-all "$folder/$program" "target/dist/$program"
     done
 fi
 
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # build IMAGE TARGET [OPTION…]
 build() {
-    local image=$1 stage=$2 before=$SECONDS
+    local image=$1 stage=$2 before=$SECONDS said
     shift 2
     echo "Building $image:$version …"
-    docker build --quiet --target "$stage" --tag "$image:$version" --build-arg "BASE=$base" --build-arg "VERSION=$version" "$@" . >/dev/null
+    # Half of what it says is that it is old; all of it is worth reading when it fails.
+    if ! said=$(docker build --target "$stage" --tag "$image:$version" --build-arg "BASE=$base" --build-arg "VERSION=$version" "$@" . 2>&1); then
+        tail -n 30 <<<"$said" >&2
+        echo "$image:$version could not be built." >&2
+        exit 1
+    fi
     echo "$image:$version: $(docker image inspect -f '{{.Size}}' "$image:$version" | awk '{ printf "%d MB", $1 / 1000000 }'), $((SECONDS - before)) s"
 }
 programs=(--build-arg "REVISION=$revision")

@@ -55,9 +55,9 @@ is_chosen() {
 # services: the chosen services, in the order they need each other.
 services() {
     local wanted service
-    wanted=$("${compose[@]}" config --services | while read -r service; do is_chosen "$service" && echo "$service"; done)
+    wanted=$("${compose[@]}" config --services | while read -r service; do if is_chosen "$service"; then echo "$service"; fi; done)
     for service in redis queue-manager admin nginx worker worker-gpu; do
-        grep -qx "$service" <<<"$wanted" && echo "$service"
+        if grep -qx "$service" <<<"$wanted"; then echo "$service"; fi
     done
     grep -vxE 'redis|queue-manager|admin|nginx|worker|worker-gpu' <<<"$wanted" | sort -V || true
 }

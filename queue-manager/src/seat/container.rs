@@ -45,6 +45,16 @@ impl FromStr for ContainerSeat {
     }
 }
 
+/// The path as the seat got it: routes under `/api` see it without that, and a container must not.
+#[derive(Debug, Clone)]
+pub(super) struct Asked(Option<PathAndQuery>);
+
+impl Asked {
+    pub(super) fn of(uri: &Uri) -> Self {
+        Self(uri.path_and_query().cloned())
+    }
+}
+
 /// Where each container is. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Containers {

@@ -218,6 +218,8 @@ pub(crate) async fn dispatch(seats: Seats, identity: Identity, pace: Pace, mut r
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return SeatTrouble(Trouble::BadPath).into_response(),
     }
+    let asked = container::Asked::of(request.uri());
+    request.extensions_mut().insert(asked);
     let span = tracing::info_span!("seat", participant.id = %caller.name);
     let seat = seats.of(&caller.name);
     request.extensions_mut().insert(caller);

@@ -136,8 +136,12 @@ pub fn page(start_sh: &str) -> String {
     );
     for program in programs() {
         let _ = write!(page, "\n## {}\n\n{}", program.name, table(&program.settings, None));
-        if program.settings.iter().any(|setting| setting.group.is_some()) {
-            let _ = write!(page, "\n### The queue\n\n{QUEUE}\n{}", table(&program.settings, Some("Queue")));
+        for group in groups(&program.settings) {
+            let (heading, text) = match group {
+                "Queue" => ("The queue", format!("{QUEUE}\n")),
+                group => (group, String::new()),
+            };
+            let _ = write!(page, "\n### {heading}\n\n{text}{}", table(&program.settings, Some(group)));
         }
     }
     let _ = write!(page, "\n## scripts/start.sh\n\n{START}\n{}", table(&start_script(start_sh), None));
@@ -154,6 +158,17 @@ pub fn page(start_sh: &str) -> String {
         limits::FILE / (1024 * 1024 * 1024),
     );
     page
+}
+
+/// The headings of a program's `--help`, each once, in its order.
+fn groups(settings: &[Setting]) -> Vec<&str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for group in settings.iter().filter_map(|setting| setting.group.as_deref()) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
 }
 
 fn table(settings: &[Setting], group: Option<&str>) -> String {

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http_body_util::Limited;
 use queue_protocol::limits;
 
-use super::Containers;
+use super::{Asked, Containers};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::seat::frontend::POLICY;
@@ -59,7 +59,8 @@ pub(in crate::seat) async fn forward(
     caller: Caller,
     request: Request,
 ) -> Result<Response, SeatTrouble> {
-    let path = request.uri().path_and_query().ok_or(Trouble::BadPath)?;
+    let asked = request.extensions().get::<Asked>().and_then(|asked| asked.0.as_ref());
+    let path = asked.ok_or(Trouble::BadPath)?;
     let address = containers.address(&caller.name, path).ok_or(Trouble::NotFound)?;
     let too_long = |length: usize| length > limits::BODY;
     if content_length(request.headers()).is_some_and(too_long) {
