@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that is checked without running the product: format, lints, docs, dependencies, shell, nginx.
+# Everything that is checked without running the product: format, lints, docs, dependencies, shell, nginx, compose files.
 # usage: scripts/check.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,7 +41,7 @@ if ! cargo deny --locked check advisories >/dev/null 2>"$folder/advisories.log";
 fi
 
 step "shell"
-shellcheck -x scripts/*.sh .ci/run
+shellcheck -x scripts/*.sh frontend/*.sh .ci/run
 
 step "nginx"
 scripts/render-nginx.sh "$folder"
@@ -55,6 +55,19 @@ if command -v gixy >/dev/null 2>&1; then
     gixy --skips host_spoofing "$folder/nginx.conf" >"$folder/gixy.log" 2>&1 || { cat "$folder/gixy.log" >&2; exit 1; }
 else
     left_out+=("gixy, which lints nginx's configuration: it cannot be installed from here")
+fi
+
+step "compose"
+if docker compose version >/dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
+if command -v "${compose[0]}" >/dev/null && "${compose[@]}" version >/dev/null 2>&1; then
+    # In a copy: what this folder's .env says is its operator's.
+    cp docker-compose.yml docker-compose.users.yml "$folder/"
+    : >"$folder/.env"
+    for files in docker-compose.yml docker-compose.yml:docker-compose.users.yml; do
+        COMPOSE_FILE=$files COMPOSE_PROFILES=simulated,gpu,container-seats env -C "$folder" "${compose[@]}" config -q
+    done
+else
+    left_out+=("compose files: there is neither Docker's compose plugin nor docker-compose here")
 fi
 
 for line in "${left_out[@]+"${left_out[@]}"}"; do echo "LEFT OUT: $line"; done

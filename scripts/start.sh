@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts a whole workshop on this machine: queue-manager with its own Redis, workers, dashboard, nginx in front.
 # usage: scripts/start.sh [--participants N] [--workers N]
+#        scripts/start.sh --docker [--participants N]     in containers, after scripts/setup.sh; the rest is for without
 #   ATELIER_NUM_USERS=4                   how many accounts user001, user002, … there should be; also NUM_USERS
 #   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; also NUM_WORKERS
 #   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one, as is one with an URL; also INFERENCE_PROVIDER
@@ -17,6 +18,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/processes.sh
+. scripts/accounts.sh
+. scripts/docker.sh
+
+if [ "${1:-}" = --docker ]; then
+    shift
+    exec scripts/start-docker.sh "$@"
+fi
+if docker_runs; then
+    echo "This folder's workshop runs in Docker. scripts/stop.sh stops it; scripts/start.sh --docker is the start for it." >&2
+    exit 1
+fi
 
 refuse() {
     echo "$1" >&2
@@ -133,42 +145,16 @@ wait_for 60 queue-manager curl -fsS "http://$ATELIER_BIND/healthz"
 
 step 4 "Making accounts"
 umask 077
-known=$("$bin/queue-manager" user list --json)
-# A store that was emptied knows nobody: the old sign-ins are worth nothing.
-if [ "$known" = "[]" ]; then rm -f data/accounts.json data/gpu-*.token; fi
-# account ROLE NAME…: makes those accounts; one that exists, and whose password nobody has, gets a new one.
-account() {
-    local role=$1 name command
-    shift
-    for name in "$@"; do
-        command=(add --role "$role")
-        if jq -e --arg n "$name" 'any(.[]; .name == $n)' <<<"$known" >/dev/null; then command=(password); fi
-        "$bin/queue-manager" user "${command[@]}" --json "$name"
-    done | jq -s add
-}
-if [ ! -f data/accounts.json ]; then
-    jq -n --argjson i "$(account instructor instructor)" '{instructor: $i[0], participants: []}' >data/accounts.new
-    mv data/accounts.new data/accounts.json
-fi
-missing=()
-for ((n = 1; n <= participants; n++)); do
-    printf -v name 'user%03d' "$n"
-    if ! jq -e --arg n "$name" 'any(.participants[]; .name == $n)' data/accounts.json >/dev/null; then missing+=("$name"); fi
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    jq --argjson p "$(account participant "${missing[@]}")" '.participants += $p' data/accounts.json >data/accounts.new
-    mv data/accounts.new data/accounts.json
-fi
+manage() { "$bin/queue-manager" "$@"; }
+if [ "$(manage user list --json)" = "[]" ]; then rm -f data/gpu-*.token; fi
+make_accounts "$participants"
 for ((n = 1; n <= workers; n++)); do
     if [ ! -s "data/gpu-$n.token" ]; then
-        "$bin/queue-manager" token issue "gpu-$n" >"data/gpu-$n.token.new" 2>/dev/null
+        manage token issue "gpu-$n" >"data/gpu-$n.token.new" 2>/dev/null
         mv "data/gpu-$n.token.new" "data/gpu-$n.token"
     fi
 done
-jq --arg host "$host" --arg admin "$admin_host" \
-    '{urls: {health: ($host + "/health"), api: ($host + "/api"), admin: $admin, seats: $host}} + . |
-        .participants |= map(select(.removed | not))' \
-    data/accounts.json >data/sign-ins.json
+write_sign_ins "$host" "$admin_host"
 umask 022
 
 step 5 "Starting the workers, the dashboard and nginx"
@@ -209,11 +195,6 @@ echo
 if [ "$provider" = simulated ]; then
     echo "Running with the SIMULATED ComfyUI: pictures are patterns. COMFYUI_URL=… uses a real one."
 fi
-jq -r '"Seats      " + .urls.seats + "/   (sign in, then your own ComfyUI)",
-       "Dashboard  " + .urls.admin + "/",
-       "API        " + .urls.api + "/v1",
-       "Health     " + .urls.health, "",
-       "Sign-ins (also in data/sign-ins.json):",
-       (([.instructor] + .participants)[] | "  " + .name + "   " + .password)' data/sign-ins.json
+show_sign_ins
 echo
 echo "scripts/status.sh says how it is, scripts/stop.sh stops it."

@@ -4,24 +4,35 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 
 if [ $# -gt 0 ]; then
     sed -n '2,3s/^# //p' "$0"
     exit 2
 fi
 well=0
-workers=$(numbered worker)
-for name in queue-manager ${workers:-worker-1} admin nginx; do
-    if is_running "$name"; then
-        echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
-    else
-        echo "$name: not running"
-        well=1
-    fi
-done
-for name in $(numbered simulated-comfyui); do
-    if is_running "$name"; then echo "$name: running, so pictures are patterns"; fi
-done
+if docker_runs; then
+    have_docker
+    echo "In Docker (project $(in_env COMPOSE_PROJECT_NAME)):"
+    while read -r service; do
+        now=$(condition "$service")
+        echo "$service: $now"
+        [ "$now" = healthy ] || well=1
+    done < <(services)
+else
+    workers=$(numbered worker)
+    for name in queue-manager ${workers:-worker-1} admin nginx; do
+        if is_running "$name"; then
+            echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
+        else
+            echo "$name: not running"
+            well=1
+        fi
+    done
+    for name in $(numbered simulated-comfyui); do
+        if is_running "$name"; then echo "$name: running, so pictures are patterns"; fi
+    done
+fi
 if [ -f data/sign-ins.json ] && health=$(curl -sSk --max-time 5 --connect-to "$(cat data/run/connect-to)" "$(jq -r .urls.health data/sign-ins.json)" 2>/dev/null); then
     jq -r '"health: " + .status, (.checks | to_entries[] | "  " + .key + ": " + .value),
         (if .queue_depth == null then empty else

@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
-# Stops what scripts/start.sh started. Jobs, accounts and files stay in data/.
+# Stops what scripts/start.sh started, here or in Docker. Jobs, accounts and files stay in data/.
 # usage: scripts/stop.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 
 if [ $# -gt 0 ]; then
     sed -n '2,3s/^# //p' "$0"
     exit 2
+fi
+if docker_runs; then
+    have_docker
+    mapfile -t all < <(services | tac)
+    for service in "${all[@]}"; do
+        [ -z "$(container "$service")" ] || "${compose[@]}" stop "$service" 2>/dev/null
+    done
+    echo "Stopped in Docker: the containers are there and keep their logs (docker compose down takes them away). Everything is kept in data/."
+    exit 0
 fi
 # From the outside in: nobody new comes, the worker gives its job back, then the queue-manager and its Redis.
 for name in nginx admin; do stop_process "$name" 15; done

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod config;
+pub mod healthcheck;
 pub mod logging;
 
 mod actions;

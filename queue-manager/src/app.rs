@@ -58,6 +58,7 @@ pub(crate) struct App {
     pub(crate) frontend: seat::frontend::Frontend,
     pub(crate) templates: seat::templates::Templates,
     pub(crate) quota: seat::quota::Quota,
+    pub(crate) containers: seat::container::Containers,
     pub(crate) door: Door,
     pub(crate) sealer: Sealer,
     pub(crate) pace: Pace,
@@ -80,7 +81,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let workers = TcpListener::bind(config.worker_bind)
         .await
         .with_context(|| format!("cannot listen for workers on {}", config.worker_bind))?;
-    private_folder(&config.data)?;
+    private_folder(&config.data, outside_store.is_none())?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
     let store = if let Some(store) = outside_store {
@@ -133,9 +134,9 @@ async fn keeps_everything(broker: &Broker) -> anyhow::Result<()> {
 }
 
 /// The data folder holds everyone's work and password hashes: nobody else on this machine reads it.
-fn private_folder(data: &Path) -> anyhow::Result<()> {
+fn private_folder(data: &Path, with_redis: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-    for folder in ["files", "redis"] {
+    for folder in ["files"].into_iter().chain(with_redis.then_some("redis")) {
         let path = data.join(folder);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let only_us = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -170,6 +171,7 @@ impl App {
                 files: config.seats.saved_files,
                 uploads_mb: config.seats.uploads_mb,
             },
+            containers: seat::container::Containers::new(&config.seats.container_seats),
             pace: Pace::default(),
             costly: Costly::default(),
             door: Door {
@@ -227,7 +229,7 @@ impl App {
 }
 
 fn public_router(app: App) -> Router {
-    let (seats, identity, pace) = (seat::router(app.clone()), app.identity.clone(), app.pace.clone());
+    let (seats, identity, pace) = (seat::Seats::new(&app), app.identity.clone(), app.pace.clone());
     Router::new()
         .route("/", get(sign_in::home))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))

@@ -77,6 +77,11 @@ pub enum Trouble {
     /// The queue store does not answer. The outcome is unknown: submit again with the same id.
     #[error("The queue store is not answering. Running jobs go on; try again in a moment.")]
     StoreAway,
+    /// A participant's container does not answer.
+    #[error(
+        "Your own ComfyUI does not answer; it may be starting. Try again in a minute, or tell your instructor."
+    )]
+    ContainerAway,
     /// The participant has as much as they may.
     #[error("{0}")]
     Full(String),
@@ -114,6 +119,7 @@ impl Trouble {
             Self::IdTaken => (StatusCode::BAD_REQUEST, "id_taken"),
             Self::LineFull(_) => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
             Self::StoreAway => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),
+            Self::ContainerAway => (StatusCode::BAD_GATEWAY, "container_away"),
             Self::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "full"),
             Self::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),
             Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, "bug"),
@@ -131,7 +137,8 @@ impl Trouble {
             | Self::TooFast
             | Self::TooManySockets(_)
             | Self::LineFull(_)
-            | Self::StoreAway => {
+            | Self::StoreAway
+            | Self::ContainerAway => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

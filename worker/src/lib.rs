@@ -11,6 +11,7 @@ pub mod link;
 pub mod logging;
 pub mod outbox;
 pub mod pulse;
+pub mod well;
 
 mod prefetch;
 mod uplink;

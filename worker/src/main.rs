@@ -2,24 +2,36 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use worker::config::environment::with_short_names;
 use worker::departure::Wishes;
-use worker::{Config, logging};
+use worker::{Config, logging, well};
 
 #[derive(Parser)]
 #[command(version, about = "Runs one GPU's ComfyUI for the queue.")]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     config: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Whether the worker with this cache folder is well; exit code 0 or 1. For container health checks.
+    Healthcheck,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let matches = with_short_names(Arguments::command()).get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match run(arguments.config).await {
+    let done = match arguments.command {
+        Some(Command::Healthcheck) => well::check(&arguments.config.cache),
+        None => run(arguments.config).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::last_word(&error);

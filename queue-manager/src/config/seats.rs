@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::seat::container::ContainerSeat;
 use crate::workflow::policy::{Policy, REFUSED};
 
 use anyhow::bail;
@@ -45,6 +46,11 @@ pub struct SeatSettings {
     /// Megabytes of uploads that one participant may have.
     #[arg(long, env = "ATELIER_UPLOADS_MB", value_name = "MB", value_parser = value_parser!(u64).range(1..=10_000_000), default_value_t = 4_000, global = true)]
     pub uploads_mb: u64,
+
+    /// Participants whose seat is a ComfyUI of their own in a container, as `NAME=http://HOST:PORT`, commas between;
+    /// `scripts/generate-users.sh` writes it. All others have light seats.
+    #[arg(long, env = "ATELIER_CONTAINER_SEATS", value_name = "SEATS", value_delimiter = ',', global = true)]
+    pub container_seats: Vec<ContainerSeat>,
 }
 
 impl SeatSettings {
@@ -105,6 +111,7 @@ mod tests {
             refused_nodes: Vec::new(),
             allowed_nodes: Vec::new(),
             uploads_mb: 1,
+            container_seats: Vec::new(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! `extensions`: scripts that the page loads besides its own, and the scripts themselves.
+//! `extensions`: scripts that the page loads besides its own, and the scripts themselves. In a container seat its own come
+//! besides; where both have one, the workers' is served, as their node is the one that runs.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -7,8 +8,10 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
+use super::container::{self, Containers};
 use super::frontend::{self, Frontend};
 use super::{panel, range};
+use crate::identity::Caller;
 use crate::parts::{Parts, Shown};
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -18,19 +21,36 @@ fn listed(shown: &Shown) -> Vec<&str> {
     std::iter::once(panel::SCRIPT).chain(shown.scripts.keys().map(String::as_str)).collect()
 }
 
-pub(super) async fn list(State(parts): State<Parts>) -> Result<Response, SeatTrouble> {
-    Ok(Json(listed(&*parts.shown().await?)).into_response())
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    State(containers): State<Containers>,
+    caller: Caller,
+) -> Result<Response, SeatTrouble> {
+    let own = container::scripts(&containers, &caller.name).await;
+    let shown = parts.shown().await?;
+    let mut all = listed(&shown);
+    for script in &own {
+        if !all.contains(&script.as_str()) {
+            all.push(script);
+        }
+    }
+    Ok(Json(all).into_response())
 }
 
-/// A script of a custom node, or else a file of the frontend's package.
+/// A script of a custom node, or else a file of the frontend's package or of the container.
 pub(super) async fn file(
     State(parts): State<Parts>,
     frontend: State<Frontend>,
+    containers: State<Containers>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, SeatTrouble> {
     let path = percent_decode_str(request.uri().path()).decode_utf8().map_err(|_| Trouble::BadPath)?;
     let shown = parts.shown().await?;
     let Some(text) = shown.scripts.get(path.as_ref()) else {
+        if containers.has(&caller.name) {
+            return container::forward(containers, caller, request).await;
+        }
         return Ok(frontend::file(frontend, request).await);
     };
     let digest = hex::encode(Sha256::digest(text.as_bytes()));

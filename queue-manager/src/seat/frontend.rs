@@ -19,7 +19,7 @@ use crate::workflow::submit::Door;
 
 /// ComfyUI's own policy for venues without internet, and `blob:` where its editor uses it: without it the page calls
 /// hosts outside.
-const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; \
+pub(super) const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self' data: blob:; \
     worker-src 'self' blob:; media-src 'self' data: blob:; frame-src 'self'; object-src 'self'; frame-ancestors 'none'";
 

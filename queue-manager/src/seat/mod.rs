@@ -2,6 +2,7 @@
 //! previews, history and cancel. Everything here is about one participant, who is the session's and nobody else's.
 
 mod archive;
+pub mod container;
 mod descriptions;
 mod extensions;
 pub mod frontend;
@@ -32,49 +33,89 @@ use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, patch, post};
 use axum::{Router, http::header};
-use queue_protocol::limits;
+use queue_protocol::{AccountName, limits};
 use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
 use tracing::Instrument;
 
+use self::container::Containers;
 use crate::app::App;
 use crate::identity::caller::Identity;
 use crate::identity::guard::{Pace, scope_of};
 use crate::path_rule;
 use crate::problem::{SeatTrouble, Trouble};
 
-/// Every route of a seat, without the participant.
-pub(crate) fn router(app: App) -> Router {
-    let with_and_without_api = Router::new().merge(execution()).merge(descriptions()).merge(personal());
-    let only_api = Router::new()
+/// The two kinds of seat.
+#[derive(Clone)]
+pub(crate) struct Seats {
+    light: Router,
+    container: Router,
+    containers: Containers,
+}
+
+impl Seats {
+    pub(crate) fn new(app: &App) -> Self {
+        let containers = app.containers.clone();
+        Self { light: light(app.clone()), container: in_container(app.clone()), containers }
+    }
+
+    fn of(&self, participant: &AccountName) -> Router {
+        if self.containers.has(participant) { self.container.clone() } else { self.light.clone() }
+    }
+}
+
+/// Every route of a light seat, without the participant.
+fn light(app: App) -> Router {
+    let with_and_without_api = of_the_pool().merge(of_the_page()).merge(personal());
+    let only_api = jobs_api()
+        .route("/assets", get(descriptions::no_assets))
+        .route("/tags", get(descriptions::no_assets))
+        .fallback(async || SeatTrouble(Trouble::NotFound));
+    let bare = Router::new()
+        .route("/internal/logs", get(descriptions::logs))
+        .route("/internal/logs/raw", get(descriptions::raw_logs))
+        .route("/internal/logs/subscribe", patch(descriptions::subscribed))
+        .route("/templates/{file}", get(templates::package))
+        .route("/", get(frontend::page))
+        .route("/index.html", get(frontend::page));
+    Router::new()
+        .merge(with_and_without_api.clone())
+        .nest("/api", with_and_without_api.merge(only_api))
+        .merge(bare.merge(bare_of_the_pool()))
+        .fallback(frontend::file)
+        .method_not_allowed_fallback(async || SeatTrouble(Trouble::WrongMethod))
+        .with_state(app)
+}
+
+/// The routes of a container seat that are ours, without the participant; all others are the container's.
+fn in_container(app: App) -> Router {
+    Router::new()
+        .merge(of_the_pool())
+        .nest("/api", of_the_pool().merge(jobs_api()))
+        .merge(bare_of_the_pool())
+        .fallback(container::forward)
+        .method_not_allowed_fallback(async || SeatTrouble(Trouble::WrongMethod))
+        .with_state(app)
+}
+
+fn jobs_api() -> Router<App> {
+    Router::new()
         .route("/jobs", get(jobs::list))
         .route("/jobs/cancel", post(jobs::cancel_many))
         .route("/jobs/{id}", get(jobs::one))
         .route("/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/assets", get(descriptions::no_assets))
-        .route("/tags", get(descriptions::no_assets));
-    let bare = Router::new()
+}
+
+fn bare_of_the_pool() -> Router<App> {
+    Router::new()
         .route("/internal/files/{kind}", get(descriptions::files))
         .route("/internal/folder_paths", get(models::folder_paths))
-        .route("/internal/logs", get(descriptions::logs))
-        .route("/internal/logs/raw", get(descriptions::raw_logs))
-        .route("/internal/logs/subscribe", patch(descriptions::subscribed))
         .route("/extensions/atelier/{file}", get(panel::file))
-        .route("/templates/{file}", get(templates::package))
         .route("/extensions/{*file}", get(extensions::file))
-        .route("/", get(frontend::page))
-        .route("/index.html", get(frontend::page))
         .route("/jobs", get(plain::page).post(plain::run))
         .route("/jobs/archive.zip", get(archive::download))
         .route("/jobs/{id}/cancel", post(plain::cancel))
-        .layer(DefaultBodyLimit::max(limits::BODY + 64 * 1024));
-    Router::new()
-        .merge(with_and_without_api.clone())
-        .nest("/api", with_and_without_api.merge(only_api).fallback(async || SeatTrouble(Trouble::NotFound)))
-        .merge(bare)
-        .fallback(frontend::file)
-        .method_not_allowed_fallback(async || SeatTrouble(Trouble::WrongMethod))
-        .with_state(app)
+        .layer(DefaultBodyLimit::max(limits::BODY + 64 * 1024))
 }
 
 fn execution() -> Router<App> {
@@ -98,8 +139,9 @@ fn uploads() -> Router<App> {
         .layer(DefaultBodyLimit::max(limits::UPLOAD + 64 * 1024))
 }
 
-fn descriptions() -> Router<App> {
-    Router::new()
+/// Jobs, files, and what the workers can run: the queue-manager's in every seat.
+fn of_the_pool() -> Router<App> {
+    execution()
         .route("/object_info", get(nodes::all).layer(CompressionLayer::new()))
         .route("/object_info/{class}", get(nodes::one))
         .route("/models", get(models::all))
@@ -110,14 +152,19 @@ fn descriptions() -> Router<App> {
         .route("/extensions", get(extensions::list))
         .route("/features", get(descriptions::features))
         .route("/system_stats", get(descriptions::system_stats))
+        .route("/workflow_templates", get(templates::list))
+        .route("/workflow_templates/{pack}/{file}", get(templates::file))
+        .route("/view_metadata/{folder}", get(descriptions::absent))
+        .route("/experiment/models/preview/{*file}", get(descriptions::absent))
+}
+
+/// What the page of a light seat asks for besides.
+fn of_the_page() -> Router<App> {
+    Router::new()
         .route("/i18n", get(descriptions::i18n))
         .route("/global_subgraphs", get(descriptions::nothing))
         .route("/global_subgraphs/{id}", get(descriptions::absent))
         .route("/node_replacements", get(descriptions::node_replacements))
-        .route("/view_metadata/{folder}", get(descriptions::absent))
-        .route("/experiment/models/preview/{*file}", get(descriptions::absent))
-        .route("/workflow_templates", get(templates::list))
-        .route("/workflow_templates/{pack}/{file}", get(templates::file))
 }
 
 fn personal() -> Router<App> {
@@ -133,15 +180,10 @@ fn personal() -> Router<App> {
 
 /// Takes a request to the seat its path names, if the session is that participant's. A path that names another one
 /// does not exist.
-pub(crate) async fn dispatch(
-    seats: Router,
-    identity: Identity,
-    pace: Pace,
-    mut request: Request,
-) -> Response {
+pub(crate) async fn dispatch(seats: Seats, identity: Identity, pace: Pace, mut request: Request) -> Response {
     let raw = request.uri().path().to_owned();
     let Some((participant, rest)) = path_rule::participant_of(&raw) else {
-        return frontend::shared_file(seats, request).await;
+        return frontend::shared_file(seats.light, request).await;
     };
     let Some(rest) = rest else {
         // The frontend computes every address from the page's, which must end in a slash.
@@ -151,7 +193,7 @@ pub(crate) async fn dispatch(
         // A browser fetches the page's manifest without a session.
         let inner = rest.parse::<Uri>().map(|uri| *request.uri_mut() = uri);
         return match inner {
-            Ok(()) => frontend::shared_file(seats, request).await,
+            Ok(()) => frontend::shared_file(seats.light, request).await,
             Err(_) => SeatTrouble(Trouble::BadPath).into_response(),
         };
     }
@@ -179,9 +221,12 @@ pub(crate) async fn dispatch(
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return SeatTrouble(Trouble::BadPath).into_response(),
     }
+    let asked = container::Asked::of(request.uri());
+    request.extensions_mut().insert(asked);
     let span = tracing::info_span!("seat", participant.id = %caller.name);
+    let seat = seats.of(&caller.name);
     request.extensions_mut().insert(caller);
-    match seats.oneshot(request).instrument(span).await {
+    match seat.oneshot(request).instrument(span).await {
         Ok(response) => response,
         Err(never) => match never {},
     }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::container::{self, Containers};
 use super::input::Named;
+use crate::identity::Caller;
 use crate::problem::SeatTrouble;
 
 /// The node pack under which the dialog shows them, and the `source` of an address that opens one.
@@ -51,16 +53,32 @@ impl Templates {
     }
 }
 
-pub(super) async fn list(State(templates): State<Templates>) -> Result<Json<Value>, SeatTrouble> {
+/// The workshop's, and in a container seat those of its own node packs.
+pub(super) async fn list(
+    State(templates): State<Templates>,
+    State(containers): State<Containers>,
+    caller: Caller,
+) -> Result<Json<Value>, SeatTrouble> {
+    let mut packs = container::templates(&containers, &caller.name).await;
     let names = templates.names().await?;
-    Ok(Json(if names.is_empty() { json!({}) } else { json!({ PACK: names }) }))
+    packs.remove(PACK);
+    if !names.is_empty() {
+        packs.insert(PACK.to_owned(), json!(names));
+    }
+    Ok(Json(packs.into()))
 }
 
 /// `NAME.json`, the workflow, or `NAME.jpg`, its picture in the dialog.
 pub(super) async fn file(
     State(templates): State<Templates>,
+    containers: State<Containers>,
     Named((pack, file)): Named<(String, String)>,
+    caller: Caller,
+    request: Request,
 ) -> Result<Response, SeatTrouble> {
+    if pack != PACK && containers.has(&caller.name) {
+        return container::forward(containers, caller, request).await;
+    }
     let known = templates.names().await?;
     let Some((name, ending)) = file.rsplit_once('.').filter(|(name, _)| known.iter().any(|one| one == name))
     else {

@@ -142,17 +142,13 @@ pub fn page(start_sh: &str) -> String {
     );
     for program in programs() {
         let _ = write!(page, "\n## {}\n\n{}", program.name, table(&program.settings, None));
-        let mut groups: Vec<_> =
-            program.settings.iter().filter_map(|setting| setting.group.as_deref()).collect();
-        groups.dedup();
-        for group in groups {
-            let (title, text) = match group {
-                "Queue" => ("The queue", QUEUE),
-                "Alerts" => (group, ALERTS),
-                other => (other, ""),
+        for group in groups(&program.settings) {
+            let (heading, text) = match group {
+                "Queue" => ("The queue", format!("{QUEUE}\n")),
+                "Alerts" => (group, format!("{ALERTS}\n")),
+                group => (group, String::new()),
             };
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = write!(page, "\n### {title}\n\n{text}{gap}{}", table(&program.settings, Some(group)));
+            let _ = write!(page, "\n### {heading}\n\n{text}{}", table(&program.settings, Some(group)));
         }
     }
     let _ = write!(page, "\n## scripts/start.sh\n\n{START}\n{}", table(&start_script(start_sh), None));
@@ -169,6 +165,17 @@ pub fn page(start_sh: &str) -> String {
         limits::FILE / (1024 * 1024 * 1024),
     );
     page
+}
+
+/// The headings of a program's `--help`, each once, in its order.
+fn groups(settings: &[Setting]) -> Vec<&str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for group in settings.iter().filter_map(|setting| setting.group.as_deref()) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
 }
 
 fn table(settings: &[Setting], group: Option<&str>) -> String {

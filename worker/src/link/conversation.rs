@@ -16,6 +16,7 @@ use crate::departure::Departure;
 use crate::job::{self, End, Orders, Run, Surroundings};
 use crate::outbox::{Due, Outbox};
 use crate::prefetch;
+use crate::well;
 
 /// How often an idle worker looks whether its ComfyUI is fit for a job.
 const FITNESS_EVERY: Duration = Duration::from_millis(500);
@@ -72,7 +73,12 @@ impl Link {
                     Some(Heard::Message(message)) => {
                         self.heed(message, &surroundings, &mut told, &mut fitness, departure);
                     }
-                    Some(Heard::Arrived(number)) => outbox.arrived(number, Instant::now()),
+                    Some(Heard::Arrived(number)) => {
+                        outbox.arrived(number, Instant::now());
+                        if self.machine.pulse.alive() {
+                            well::say(&self.machine.cache);
+                        }
+                    }
                     None => return Ok(Over::Again),
                 },
                 broken = &mut sending => match broken? {},

@@ -124,3 +124,17 @@ fn the_diagram_of_a_jobs_life_is_the_state_table() {
     let page = std::fs::read_to_string(repository().join("docs/job-lifecycle.md")).unwrap();
     assert!(page.contains(&lines.join("\n")), "docs/job-lifecycle.md must hold:\n{}", lines.join("\n"));
 }
+
+#[test]
+fn the_file_of_container_seats_is_what_its_script_writes() {
+    let script = std::process::Command::new("scripts/generate-users.sh")
+        .arg("--print")
+        .current_dir(repository())
+        .output();
+    let made = String::from_utf8(script.unwrap().stdout).unwrap();
+    let kept = std::fs::read_to_string(repository().join("docker-compose.users.yml")).unwrap();
+    assert!(kept == made, "docker-compose.users.yml is not up to date; run: scripts/generate-users.sh");
+    for user in 1..=20 {
+        assert!(kept.contains(&format!("\n  seat-user{user:03}:\n")), "user{user:03} has no seat");
+    }
+}

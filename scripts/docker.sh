@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# Docker and compose, as the other scripts use them. Sourced.
+
+# The uid of everything in our containers (Dockerfile); what they read and write under data/ belongs to it.
+container_uid=10001
+
+# have_docker: fills `compose`, or says what is missing.
+have_docker() {
+    if ! command -v docker >/dev/null 2>&1; then
+        echo "Docker is missing. On Debian: apt-get install docker.io docker-compose; else see https://docs.docker.com/engine/install/" >&2
+        return 1
+    fi
+    if ! docker info >/dev/null 2>&1; then
+        echo "Docker's engine does not answer: $(docker info 2>&1 | grep -iE 'error|cannot|denied' | head -n 1)" >&2
+        echo "Start it (systemctl start docker), or become a member of the group docker and sign in again." >&2
+        return 1
+    fi
+    if docker compose version >/dev/null 2>&1; then
+        compose=(docker compose)
+    elif command -v docker-compose >/dev/null 2>&1; then
+        compose=(docker-compose)
+        case "$(docker-compose version --short 2>/dev/null)" in
+            0.* | 1.[0-9].* | 1.1?.* | 1.2[0-8].*)
+                echo "docker-compose is older than 1.29, which is the oldest that knows profiles and health-ordered starts as they are used here." >&2
+                return 1
+                ;;
+        esac
+    else
+        echo "Compose is missing: install docker-compose-plugin, or docker-compose 1.29." >&2
+        return 1
+    fi
+}
+
+# in_env NAME [DEFAULT]: a setting: from the environment, else from .env as compose reads it, else the default.
+in_env() {
+    local value=${!1:-}
+    if [ -z "$value" ] && [ -f .env ]; then
+        value=$(sed -n "s/^$1=//p" .env | tail -n 1 | sed -e 's/^"\(.*\)"$/\1/' -e "s/^'\(.*\)'$/\1/")
+    fi
+    echo "${value:-${2:-}}"
+}
+
+# is_chosen SERVICE: whether its profile is. docker-compose 1.29 lists the others too.
+is_chosen() {
+    local profile
+    case "$1" in
+        worker) profile=simulated ;;
+        worker-gpu) profile=gpu ;;
+        seat-*) profile=container-seats ;;
+        *) return 0 ;;
+    esac
+    case ",$(in_env COMPOSE_PROFILES)," in *",$profile,"*) return 0 ;; *) return 1 ;; esac
+}
+
+# services: the chosen services, in the order they need each other.
+services() {
+    local wanted service
+    wanted=$("${compose[@]}" config --services | while read -r service; do if is_chosen "$service"; then echo "$service"; fi; done)
+    for service in redis queue-manager admin nginx worker worker-gpu; do
+        if grep -qx "$service" <<<"$wanted"; then echo "$service"; fi
+    done
+    grep -vxE 'redis|queue-manager|admin|nginx|worker|worker-gpu' <<<"$wanted" | sort -V || true
+}
+
+# container SERVICE: its container's id, running or not; nothing when there is none.
+container() { "${compose[@]}" ps -q "$1" 2>/dev/null | head -n 1; }
+
+# condition SERVICE: healthy, starting, unhealthy, running (without a health check), exited …, or absent.
+condition() {
+    local id
+    id=$(container "$1")
+    if [ -z "$id" ]; then
+        echo absent
+        return
+    fi
+    docker inspect -f '{{if and .State.Running .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id"
+}
+
+# wait_healthy SECONDS SERVICE…: until all are healthy, or shows what the first that is not says.
+wait_healthy() {
+    local until=$((SECONDS + $1)) service now
+    shift
+    for service in "$@"; do
+        while now=$(condition "$service") && [ "$now" != healthy ]; do
+            if [ $SECONDS -ge $until ]; then
+                echo "$service is $now. The end of its log (${compose[*]} logs $service):" >&2
+                "${compose[@]}" logs --tail=15 "$service" >&2 || true
+                docker inspect -f '{{range .State.Health.Log}}{{.Output}}{{end}}' "$(container "$service")" 2>/dev/null | tail -n 3 >&2 || true
+                return 1
+            fi
+            sleep 0.5
+        done
+    done
+}
+
+# replace SERVICE: stops it, takes it away, makes it anew. docker-compose 1.29 cannot do this in place on recent engines.
+replace() {
+    "${compose[@]}" rm -sf "$1" >/dev/null 2>&1
+    "${compose[@]}" up -d --no-deps "$1" >/dev/null 2>&1 || "${compose[@]}" up -d --no-deps "$1"
+}
+
+# docker_runs: whether a container of this project runs.
+docker_runs() {
+    [ -f .env ] && command -v docker >/dev/null 2>&1 && [ -n "$(in_env COMPOSE_PROJECT_NAME)" ] &&
+        [ -n "$(docker ps -q --filter "label=com.docker.compose.project=$(in_env COMPOSE_PROJECT_NAME)" 2>/dev/null)" ]
+}
+
+# give_to_containers PATH…: makes them the containers' own. Without root the engine does it, in a container of our image.
+give_to_containers() {
+    local path wrong=()
+    for path in "$@"; do
+        # Without -R on what is right already: there may be a million pictures.
+        [ "$(stat -c %u "$path")" = $container_uid ] || wrong+=("$path")
+    done
+    [ ${#wrong[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -eq 0 ]; then
+        chown -R $container_uid:$container_uid "${wrong[@]}"
+        return
+    fi
+    local image
+    image=atelier-redis:$(in_env ATELIER_VERSION local)
+    if ! docker image inspect "$image" >/dev/null 2>&1; then
+        echo "These belong to you and must belong to uid $container_uid; scripts/start.sh --docker does it once the images are built: ${wrong[*]}"
+        return 0
+    fi
+    docker run --rm --network none --user 0 --volume "$PWD/data:$PWD/data" --workdir "$PWD" --entrypoint chown \
+        "$image" -R $container_uid:$container_uid "${wrong[@]}"
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Prepares this machine for a workshop in Docker: looks whether it will do, writes .env, secrets, folders, a certificate.
+# usage: scripts/setup.sh [--name NAME] [--profile simulated|gpu|none] [--link ADDRESS] [--listen ADDRESS]
+#                         [--certificate FILE --key FILE] [--seats N]
+#        scripts/setup.sh --check          only looks, and writes nothing
+#   --name NAME          what people type: workshop.example.org; several in quotes; localhost when not given
+#   --profile PROFILE    the worker on this machine: simulated (pictures are patterns, the default), gpu, or none
+#   --link ADDRESS       where workers of other machines come in: this machine's Tailscale address; 127.0.0.1 when not given
+#   --listen ADDRESS     where people come in: 0.0.0.0 with a name, else 127.0.0.1
+#   --certificate, --key from anywhere, certificate with its chain; copied to data/tls. Again after each renewal: nginx takes it
+#                        up by itself. Without, one is made with a root that devices must trust (docs/decisions/0006)
+#   --seats N            container seats for so many participants as well (docs/seats.md)
+# Safe to run again: what is there stays as it is, in .env as well, and it says what it did. Then: scripts/start.sh --docker
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/docker.sh
+
+refuse() {
+    echo "$1" >&2
+    exit "${2:-2}"
+}
+name='' profile=simulated link=127.0.0.1 listen='' certificate='' key='' seats='' only_check=
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --check) only_check=yes ;;
+        --name | --profile | --link | --listen | --certificate | --key | --seats)
+            [ -n "${2:-}" ] || refuse "$1 needs a value."
+            printf -v "${1#--}" '%s' "$2"
+            shift
+            ;;
+        *)
+            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
+            exit 2
+            ;;
+    esac
+    shift
+done
+case "$name" in *[!a-zA-Z0-9.\ -]*) refuse "'$name' is no name: letters, digits, dots and hyphens, spaces between several." ;; esac
+case "$profile" in simulated | gpu | none) ;; *) refuse "--profile is simulated, gpu or none, not '$profile'." ;; esac
+for address in "$link" ${listen:+"$listen"}; do
+    case "$address" in
+        *[!0-9.]* | *.*.*.*.* | .* | *.) refuse "'$address' is no IPv4 address." ;;
+        *.*.*.*) ;;
+        *) refuse "'$address' is no IPv4 address." ;;
+    esac
+done
+case "$link" in
+    127.* | 10.* | 192.168.* | 169.254.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | 100.6[4-9].* | 100.[7-9]?.* | 100.1[01]?.* | 100.12[0-7].*) ;;
+    *) refuse "--link $link would carry workers' tokens and everybody's pictures in plain HTTP over a public address. Give this machine's Tailscale address (tailscale ip -4), another private one, or leave it out." ;;
+esac
+case "$seats" in *[!0-9]* | 0* | ????*) refuse "--seats is a number from 1 to 999, not '$seats'." ;; esac
+if [ -n "$certificate$key" ]; then
+    if [ -z "$certificate" ] || [ -z "$key" ]; then refuse "https needs both --certificate and --key."; fi
+    for file in "$certificate" "$key"; do [ -r "$file" ] || refuse "$file cannot be read." 1; done
+    [ "$(openssl x509 -in "$certificate" -noout -pubkey 2>/dev/null)" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] ||
+        refuse "$key is not the key of $certificate." 1
+    openssl x509 -in "$certificate" -noout -checkend 0 >/dev/null || refuse "$certificate has expired." 1
+fi
+
+echo "This machine:"
+problems=0
+good() { echo "  ok    $1"; }
+warn() { echo "  look  $1"; }
+bad() {
+    echo "  NO    $1"
+    problems=$((problems + 1))
+}
+if [ "$(uname -s)" = Linux ]; then good "Linux, $(uname -m)"; else bad "Atelier's containers need Linux, and this is $(uname -s)"; fi
+for command in curl jq openssl; do
+    command -v $command >/dev/null || bad "$command is missing: apt-get install $command"
+done
+if said=$(have_docker 2>&1); then
+    have_docker
+    good "Docker $(docker version -f '{{.Server.Version}}'), compose: ${compose[*]} $("${compose[@]}" version --short)"
+else
+    bad "$said"
+fi
+memory=$(awk '/^MemTotal/ { printf "%d", $2 / 1024 / 1024 + 0.5 }' /proc/meminfo)
+# What the limits in docs/seats.md add up to.
+needed=$((4 + ${seats:-0} * 6 / 10))
+if [ "$memory" -ge $needed ]; then good "$memory GB of memory"; else bad "$memory GB of memory; ${seats:-no} container seats need $needed GB"; fi
+if [ "$(nproc)" -ge 2 ]; then good "$(nproc) cores"; else warn "one core: with 20 people two or more are better"; fi
+free=$(df -Pk . | awk 'NR == 2 { printf "%d", $4 / 1024 / 1024 }')
+if [ "$free" -ge 20 ]; then good "$free GB of disk are free"; else warn "$free GB of disk are free: a day of pictures takes a few, images some, models many"; fi
+if [ "$link" != 127.0.0.1 ]; then
+    if ip -4 addr 2>/dev/null | grep -q "inet $link/"; then
+        good "$link is this machine's"
+    else
+        warn "$link is not this machine's now. Containers wait for it only where addresses may come later (below)"
+    fi
+    if [ "$(cat /proc/sys/net/ipv4/ip_nonlocal_bind 2>/dev/null)" != 1 ]; then
+        warn "after a reboot Docker may start before Tailscale has its address, and would not start the queue-manager. Once:
+        echo net.ipv4.ip_nonlocal_bind=1 > /etc/sysctl.d/90-atelier.conf && sysctl --system"
+    fi
+fi
+if [ "$profile" = gpu ]; then
+    if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then good "$(nvidia-smi -L | head -n 1)"; else bad "no NVIDIA GPU answers (nvidia-smi)"; fi
+    docker info 2>/dev/null | grep -q nvidia || bad "Docker has no NVIDIA runtime: install nvidia-container-toolkit, then nvidia-ctk runtime configure --runtime=docker"
+fi
+port=$(in_env ATELIER_PORT "$([ -n "$name" ] && echo 443 || echo 8443)")
+admin_port=$(in_env ATELIER_ADMIN_PORT "$([ -n "$name" ] && echo 8443 || echo 8081)")
+http_port=$(in_env ATELIER_HTTP_PORT "$([ -n "$name" ] && echo 80 || echo 8080)")
+if ! docker_runs; then
+    for wanted in "$port" "$admin_port" "$http_port" "$(in_env ATELIER_LINK_PORT 3443)"; do
+        if (: </dev/tcp/127.0.0.1/"$wanted") 2>/dev/null; then bad "port $wanted is taken: stop what listens there, or set another in .env"; fi
+    done
+fi
+if [ $problems -gt 0 ]; then refuse "This machine will not do yet: $problems of the above." 1; fi
+[ -z "$only_check" ] || exit 0
+
+echo "Written:"
+did() { echo "  $1"; }
+umask 077
+random() { head -c "$1" /dev/urandom | od -An -tx1 | tr -d ' \n'; }
+umask 022
+mkdir -p data/files data/redis data/worker data/tls data/acme data/secrets data/frontend
+chmod 700 data/secrets data/tls data/files data/redis
+umask 077
+if [ ! -s data/secrets/redis-url ] || [ ! -s data/secrets/redis-users ]; then
+    password=$(random 24)
+    echo "redis://atelier:$password@redis:6379" >data/secrets/redis-url
+    # Whoever reads this file cannot sign in with it: it holds the password's hash.
+    cat >data/secrets/redis-users <<END
+user default off
+user health on nopass resetkeys resetchannels -@all +ping
+user atelier on #$(printf %s "$password" | sha256sum | cut -d' ' -f1) ~* &* +@all -@admin -@dangerous +info
+END
+    did "data/secrets/redis-url, data/secrets/redis-users: a user and a password for Redis"
+fi
+if [ ! -s data/secret.key ]; then
+    random 32 >data/secret.key
+    did "data/secret.key: what keys of paid nodes are sealed with"
+fi
+# Filled by the first start; it must be there for compose.
+[ -e data/gpu-1.token ] || : >data/gpu-1.token
+if [ -n "$certificate" ]; then
+    if ! cmp -s "$certificate" data/tls/tls.crt || ! cmp -s "$key" data/tls/tls.key; then
+        cp "$certificate" data/tls/tls.crt && cp "$key" data/tls/tls.key
+        did "data/tls: $certificate, until $(openssl x509 -in data/tls/tls.crt -noout -enddate | cut -d= -f2)"
+    fi
+elif [ ! -s data/tls/tls.crt ]; then
+    read -ra names <<<"${name:-localhost 127.0.0.1}"
+    scripts/make-certificate.sh data/tls "${names[@]}" | sed 's/^/  /'
+fi
+umask 022
+changed=$([ -f .env ] && echo "added to .env" || echo "in the new .env")
+[ -f .env ] || echo "# Settings of this workshop; docs/configuration.md lists them all. Compose and scripts/ read this file." >.env
+# setting NAME VALUE: adds it where it is not set yet, be it commented out.
+setting() {
+    if grep -q "^$1=" .env; then
+        [ "$(in_env "$1")" = "$2" ] || did "left as it is in .env: $1=$(in_env "$1")"
+        return 0
+    fi
+    case "$2" in *\ *) printf '%s="%s"\n' "$1" "$2" >>.env ;; *) echo "$1=$2" >>.env ;; esac
+    did "$changed: $1=$2"
+}
+read -r first _ <<<"${name:-localhost}"
+setting COMPOSE_PROJECT_NAME atelier
+profiles=$([ "$profile" = none ] || echo "$profile")
+setting COMPOSE_FILE "docker-compose.yml$([ -z "$seats" ] || echo :docker-compose.users.yml)"
+setting COMPOSE_PROFILES "$profiles${seats:+${profiles:+,}container-seats}"
+setting ATELIER_SERVER_NAME "${name:-localhost 127.0.0.1}"
+setting ATELIER_LISTEN "${listen:-$([ -n "$name" ] && echo 0.0.0.0 || echo 127.0.0.1)}"
+setting ATELIER_PORT "$port"
+setting ATELIER_ADMIN_PORT "$admin_port"
+setting ATELIER_HTTP_PORT "$http_port"
+setting ATELIER_LINK_ADDRESS "$link"
+setting ATELIER_SEATS_URL "https://$first$([ "$port" = 443 ] || echo ":$port")"
+setting ATELIER_DEFAULT_WORKFLOW black-and-white.json
+if [ -n "$seats" ]; then scripts/generate-users.sh --number "$seats"; fi
+give_to_containers data/files data/redis data/worker data/tls data/secrets/redis-url data/secrets/redis-users data/secret.key data/gpu-1.token
+echo "Done. Next: scripts/start.sh --docker"

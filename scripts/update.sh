@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Takes what changed (images, compose files, .env) into the workshop that runs in Docker, service by service; jobs survive.
+# usage: scripts/update.sh [--no-build] [--all] [SERVICE…]
+#   --no-build   the images as they are
+#   --all        also services that did not change
+#   SERVICE…     only these
+# Each service is stopped, taken away and made anew, and the next one waits until it is healthy. Redis is away for seconds, the
+# queue-manager too: tabs come back by themselves, waiting jobs wait, and a running job goes on at its worker. A worker ends
+# what it runs (up to ATELIER_DRAIN_SECONDS) or gives it back. scripts/backup.sh before it is a good habit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/docker.sh
+
+build=yes all='' wanted=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --no-build) build= ;;
+        --all) all=yes ;;
+        -*)
+            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
+            exit 2
+            ;;
+        *) wanted+=("$1") ;;
+    esac
+    shift
+done
+have_docker
+if ! docker_runs; then
+    echo "Nothing of this folder runs in Docker. scripts/start.sh --docker starts it, with what is new." >&2
+    exit 1
+fi
+mapfile -t known < <(services)
+for service in "${wanted[@]+"${wanted[@]}"}"; do
+    if ! printf '%s\n' "${known[@]}" | grep -qx -- "$service"; then
+        echo "There is no service $service; there are ${known[*]}." >&2
+        exit 2
+    fi
+done
+if [ ${#wanted[@]} -eq 0 ]; then wanted=("${known[@]}"); fi
+if [ -n "$build" ]; then scripts/build-images.sh; fi
+
+hashes=$("${compose[@]}" config --hash='*')
+# is_current SERVICE: whether its container has this image and these settings.
+is_current() {
+    local id image
+    id=$(container "$1")
+    [ -n "$id" ] || return 1
+    image=$(docker inspect -f '{{.Config.Image}}' "$id")
+    [ "$(docker inspect -f '{{.Image}}' "$id")" = "$(docker image inspect -f '{{.Id}}' "$image" 2>/dev/null)" ] &&
+        [ "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")" = "$(awk -v s="$1" '$1 == s { print $2 }' <<<"$hashes")" ]
+}
+renewed=() new=()
+for service in "${wanted[@]}"; do
+    if [ -z "$(container "$service")" ]; then
+        new+=("$service")
+        continue
+    fi
+    if [ -z "$all" ] && is_current "$service"; then continue; fi
+    began=$SECONDS
+    echo "Renewing $service …"
+    replace "$service"
+    wait_healthy 300 "$service"
+    echo "$service is healthy again, $((SECONDS - began)) s"
+    renewed+=("$service")
+done
+if [ ${#new[@]} -gt 0 ]; then
+    echo "Starting what is new: ${new[*]} …"
+    "${compose[@]}" up -d --no-recreate "${new[@]}"
+    wait_healthy 600 "${new[@]}"
+    renewed+=("${new[@]}")
+fi
+# Seats of people who are not there any more, and a profile that was left.
+while read -r id service; do
+    if ! printf '%s\n' "${known[@]}" | grep -qx -- "$service"; then
+        echo "Taking away $service, which is in no compose file any more …"
+        docker rm -f "$id" >/dev/null
+    fi
+done < <(docker ps -a --filter "label=com.docker.compose.project=$(in_env COMPOSE_PROJECT_NAME)" --format '{{.ID}} {{.Label "com.docker.compose.service"}}')
+if [ ${#renewed[@]} -eq 0 ]; then echo "Everything is as it should be; nothing was renewed."; else echo "Renewed: ${renewed[*]}."; fi
