@@ -168,6 +168,8 @@ impl Link {
                 } else {
                     *told = Told::Nothing;
                     self.begin(*offer, surroundings.clone());
+                    // From now on we have it, whatever becomes of us.
+                    self.renew();
                 }
             }
             ToWorker::Next(next) => {

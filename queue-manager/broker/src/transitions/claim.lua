@@ -29,8 +29,7 @@ local held = mine[1]
 if held then
   local job = read_job(held)
   if job and job.state == 'running' and job.worker == worker then
-    local crashed = ARGV[4] == '1' and redis.call('HINCRBY', key('job', held), 'crashes', 1) or 0
-    if crashed < tonumber(ARGV[5]) then
+    if ARGV[4] ~= '1' or not blame(held, job, tonumber(ARGV[5])) then
       return lent(held, job, job.token, redis.call('HGET', key('job', held), 'attempts'))
     end
     settle(held, job, 'failed', 'parked', ARGV[6])

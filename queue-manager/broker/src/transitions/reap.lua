@@ -28,11 +28,11 @@ for _, member_of in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', wh
   if job.reason == 'stopping' then
     settle(id, job, 'cancelled', '', '{}')
     tell(id, 'cancelled')
-  elseif redis.call('HINCRBY', key('job', id), 'crashes', 1) >= tonumber(ARGV[3]) then
+  elseif blame(id, job, tonumber(ARGV[3])) then
     settle(id, job, 'failed', 'parked', ARGV[4])
     tell(id, 'failed')
   else
-    avoid(id, job.worker)
+    if job.taken == job.token then avoid(id, job.worker) end
     give_back(id, job, 'worker_lost')
     tell(id, 'pending')
   end

@@ -6,7 +6,7 @@ use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_protocol::{JobState, Lane, LeaseToken, Reason};
 
 use crate::redis_server::{fresh_workshop, fresh_workshop_with_cap};
-use crate::workshop::{Submit, claim, claim_as, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{LEASE, Submit, claim, claim_as, gpu, held, lent, nothing, person, submit};
 
 #[tokio::test]
 async fn a_claim_lends_the_oldest_job_and_starts_a_lease() {
@@ -119,7 +119,9 @@ async fn a_job_whose_worker_restarts_under_it_three_times_is_parked_and_the_next
     let poison = submit(&broker, &person("ada")).await;
     let next = submit(&broker, &person("ben")).await;
     let worker = gpu("gpu-1");
-    assert_eq!(lent(&broker, &worker).await.job, poison);
+    let first = lent(&broker, &worker).await;
+    assert_eq!(first.job, poison);
+    broker.renew(&worker, held(&first), LEASE).await.unwrap();
     let mut got = Vec::new();
     for _ in 0..3 {
         let claimed = claim_as(&broker, &worker, &[1], Forgotten::Yes).await;

@@ -123,7 +123,9 @@ async fn a_job_that_took_down_three_workers_is_parked() {
     broker.reap().await.unwrap();
     for round in 0..3_u32 {
         let start = (LEASE + 2 * SECOND) * round;
-        assert!(matches!(claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await, Claimed::Lent(_)));
+        let then = broker.at_clock_offset(start);
+        let Claimed::Lent(lent) = claim(&then, &gpu("gpu-1")).await else { panic!("round {round}") };
+        assert_eq!(then.renew(&gpu("gpu-1"), held(&lent), LEASE).await.unwrap(), Renewed::Renewed);
         for second in 0..=LEASE.as_secs() + 1 {
             broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
         }
@@ -132,4 +134,24 @@ async fn a_job_that_took_down_three_workers_is_parked() {
     assert_eq!((parked.state, parked.reason), (JobState::Failed, Some(Reason::Parked)));
     let error = broker.result(job).await.unwrap().unwrap().error.unwrap();
     assert!(error.exception_message.contains("3 times"));
+}
+
+#[tokio::test]
+async fn a_job_that_never_reached_its_worker_is_not_to_blame_for_the_lost_link() {
+    let broker = fresh_workshop().await;
+    let job = submit(&broker, &person("ada")).await;
+    broker.reap().await.unwrap();
+    for round in 0..10_u32 {
+        let start = (LEASE + 2 * SECOND) * round;
+        assert!(
+            matches!(claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await, Claimed::Lent(_)),
+            "round {round}"
+        );
+        for second in 0..=LEASE.as_secs() + 1 {
+            broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
+        }
+        let now = broker.job(job).await.unwrap().unwrap();
+        let wanted = if round < 9 { JobState::Pending } else { JobState::Failed };
+        assert_eq!(now.state, wanted, "round {round}: what kills every link before a word is parked at last");
+    }
 }

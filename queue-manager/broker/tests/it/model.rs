@@ -283,16 +283,19 @@ impl Model {
         }
     }
 
-    /// A worker went down with a job: again at once, elsewhere if possible; ended the third time.
-    pub fn crash(&mut self, id: usize, took: i64) {
+    /// A worker went down with a job that it had: again at once, elsewhere if possible; ended the third time. One that never
+    /// said that it had it is not blamed on the job, not as often as histories are long.
+    pub fn crash(&mut self, id: usize, took: i64, had_it: bool) {
         let Place::Running { worker, stopping, .. } = self.jobs[id].place else { return };
-        self.jobs[id].crashes += u32::from(!stopping);
+        self.jobs[id].crashes += u32::from(!stopping && had_it);
         if stopping {
             self.end(id, JobState::Cancelled, took);
         } else if self.jobs[id].crashes >= 3 {
             self.end(id, JobState::Failed, took);
         } else {
-            self.jobs[id].avoid = Some(worker);
+            if had_it {
+                self.jobs[id].avoid = Some(worker);
+            }
             self.give_back(id, false);
         }
     }

@@ -123,6 +123,8 @@ async fn a_job_whose_offer_was_lost_on_the_way_is_stranded_for_one_lease_and_no_
     let id = ada.submit(&graphs::white_picture()).await.unwrap();
     ada.wait_for(&id, "running").await.unwrap();
     assert_eq!(ada.wait_for(&id, "pending").await.unwrap()["reason"], "worker_lost");
+    let crashes = workshop.redis(&["hget", &format!("{{workshop}}:job:{id}"), "crashes"]).await.unwrap();
+    assert_eq!(crashes.trim(), "0", "it took no worker down");
     relay.set(Line::default());
     ada.wait_for(&id, "completed").await.unwrap();
 }

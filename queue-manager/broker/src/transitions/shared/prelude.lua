@@ -80,7 +80,7 @@ local function announce_room(what)
 end
 
 local JOB_FIELDS = { 'state', 'participant', 'lane', 'token', 'worker', 'reason', 'client', 'crashes', 'needs', 'seq',
-  'body_bytes', 'turn', 'started_at', 'cancel_at', 'laned_at' }
+  'body_bytes', 'turn', 'started_at', 'cancel_at', 'laned_at', 'taken' }
 
 local function read_job(id)
   local values = redis.call('HMGET', key('job', id), unpack(JOB_FIELDS))
@@ -88,6 +88,13 @@ local function read_job(id)
   local job = {}
   for i, name in ipairs(JOB_FIELDS) do job[name] = values[i] or '' end
   return job
+end
+
+-- A worker is gone, and a job with it. One that had said that it has the job was taken down by it, for all we can tell; where
+-- it never said so, the link broke on the way, and it takes ten such losses to blame the job. Answers whether it is parked.
+local function blame(id, job, limit)
+  if job.taken == job.token then return redis.call('HINCRBY', key('job', id), 'crashes', 1) >= limit end
+  return redis.call('HINCRBY', key('job', id), 'strays', 1) >= 10
 end
 
 -- 'holder': this claim is live. 'late': taken back, and nobody has claimed since. 'ended': already over under this

@@ -8,6 +8,7 @@ use queue_broker::transitions::claim::{Claimed, Forgotten};
 use queue_broker::transitions::drain::{Ordered, WorkerOrder};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::reap::Reaped;
+use queue_broker::transitions::renew::Renewed;
 use queue_broker::transitions::retry::Retried;
 use queue_broker::transitions::steer::Steered;
 use queue_broker::transitions::submit::Submitted;
@@ -248,8 +249,13 @@ impl World {
                 assert_eq!(self.nth_of(lent.job), nth, "whose turn it is in {:?}", self.model.mode());
                 assert!(Some(lent.token) > self.last_token, "tokens only grow");
                 self.last_token = Some(lent.token);
-                self.held[worker] = Some(HeldLease { job: lent.job, token: lent.token });
+                let held = HeldLease { job: lent.job, token: lent.token };
+                self.held[worker] = Some(held);
                 self.due[nth] = self.clock + LEASE;
+                // Two of three workers get as far as to say that they have it.
+                if worker != 1 {
+                    assert_eq!(broker.renew(&name, held, LEASE).await.unwrap(), Renewed::Renewed);
+                }
             }
             (Claimed::Idle, None) => {}
             (claimed, expected) => panic!("claimed {claimed:?}, the model expects {expected:?}"),
@@ -262,7 +268,7 @@ impl World {
         let stopping = matches!(self.place(nth), Some(Place::Running { stopping: true, .. }));
         broker.fail(&self.workers[worker], held, kind, &nothing()).await.unwrap();
         if kind == FailureKind::ComfyuiLost && !stopping {
-            self.model.crash(nth, self.took(nth).await);
+            self.model.crash(nth, self.took(nth).await, true);
             self.avoid_till[nth] = self.clock + Duration::from_secs(60);
             return;
         }
@@ -334,8 +340,11 @@ impl World {
             let Some(Place::Running { worker, .. }) = self.place(nth) else { panic!("{id} did not run") };
             assert!(over(self, nth), "a lease that had not ended");
             self.held[worker] = None;
-            self.model.crash(nth, self.took(nth).await);
-            self.avoid_till[nth] = self.clock + Duration::from_secs(60);
+            let had_it = worker != 1;
+            self.model.crash(nth, self.took(nth).await, had_it);
+            if had_it {
+                self.avoid_till[nth] = self.clock + Duration::from_secs(60);
+            }
             let now = match self.place(nth) {
                 Some(Place::Ended(state)) => state,
                 _ => JobState::Pending,
