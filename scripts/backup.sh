@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 . scripts/processes.sh
 . scripts/workshop.sh
 . scripts/places.sh
+. scripts/queue-copy.sh
 
 place='' passwords=false outputs=true
 for argument in "$@"; do
@@ -28,16 +29,16 @@ for argument in "$@"; do
     esac
 done
 [ -n "$place" ] || usage 2
-need jq curl tar redis-cli redis-server
+need jq curl tar
+need_redis
 kind=$(kind_of "$place")
 need_workshop
 umask 077
 exec 8>"$run_folder/backup.lock"
 flock -n 8 || refuse "Another backup is under way in this folder. Wait for it, then run this again."
 staging=$(mktemp -d data/run/backup.XXXXXX)
-cleaner=
 tidy() {
-    if [ -n "$cleaner" ]; then kill "$cleaner" 2>/dev/null || true; fi
+    stop_copy
     rm -rf "$staging"
     if [ "$kind" = folder ]; then rm -f "$place/$name.part"; fi
 }
@@ -57,6 +58,7 @@ else
 fi
 left_out=(--exclude=files/incoming)
 if [ "$outputs" = false ]; then left_out+=(--exclude=files/outputs); fi
+[ -r "$data/files" ] || refuse "$data/files belongs to another user, in Docker to the containers. Run this with sudo."
 size_kb=$(du -sk "${left_out[@]/#--exclude=files/--exclude=$data/files}" "$data/files" | cut -f 1)
 if [ "$kind" = folder ]; then
     mkdir -p "$place"
@@ -67,35 +69,18 @@ if [ "$kind" = folder ]; then
 fi
 
 echo "[1/3] The queue, as of now"
-if [ "$workshop" = native ]; then
-    redis-cli -s "$data/redis/redis.sock" --rdb "$staging/redis.rdb" >/dev/null 2>"$staging/why" || {
-        cat "$staging/why" >&2
-        refuse "The queue's Redis did not answer. scripts/status.sh says how it is."
-    }
-else
-    # shellcheck disable=SC2016
-    compose exec -T redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis_password 2>/dev/null) redis-cli --rdb - 2>/dev/null' >"$staging/redis.rdb" ||
-        refuse "The queue's Redis did not answer. docker compose ps says how it is."
-fi
+copy_log "$data/redis" "$staging" ||
+    refuse "The queue's log in $data/redis cannot be copied. Does it belong to you (else: sudo), and is there room (df -h data)?"
 # A redis-server on the copy takes out what must not be in a backup, and shows that the copy can be read.
-(cd "$staging" && exec redis-server --port 0 --unixsocket clean.sock --save '' --appendonly no --dbfilename redis.rdb \
-    --logfile clean.log >/dev/null 2>&1) &
-cleaner=$!
-on_copy() { redis-cli -s "$staging/clean.sock" "$@"; }
-for ((tenth = 0; tenth < 1200; tenth++)); do
-    if [ "$(on_copy ping 2>/dev/null)" = PONG ]; then break; fi
-    kill -0 "$cleaner" 2>/dev/null || refuse "The copy of the queue cannot be read: $(tail -n 1 "$staging/clean.log"). Run this again."
-    sleep 0.1
-done
-on_copy --scan --pattern '{*}:sealed:*' | xargs -r -n 500 redis-cli -s "$staging/clean.sock" unlink >/dev/null
+start_copy "$staging" --appendonly yes
+on_copy --scan --pattern '{*}:sealed:*' | sed 's/^/unlink /' | on_copy >/dev/null
 jobs=0
 for key in $(on_copy --scan --pattern '{*}:all'); do jobs=$((jobs + $(on_copy zcard "$key"))); done
 accounts=0
 for key in $(on_copy --scan --pattern '{*}:accounts'); do accounts=$((accounts + $(on_copy scard "$key"))); done
 [ "$(on_copy save)" = OK ] || refuse "The copy of the queue could not be written. Is the disk full? df -h data"
-on_copy shutdown nosave >/dev/null 2>&1 || true
-wait "$cleaner" 2>/dev/null || true
-cleaner=
+stop_copy
+rm -rf "$staging/appendonlydir"
 
 echo "[2/3] $jobs jobs, $accounts accounts, about $((size_kb / 1024)) MB of files, to $place/$name"
 jq -n --arg at "$(date -u +%Y-%m-%dT%H:%M:%SZ)" --argjson jobs "$jobs" --argjson accounts "$accounts" \

@@ -6,6 +6,7 @@
 #   ATELIER_PORT=8080                   seats and API; 8443 with TLS
 #   ATELIER_ADMIN_PORT=8081             the dashboard; with TLS and ATELIER_ADMIN_NAME, ATELIER_PORT
 #   ATELIER_BIND=127.0.0.1:3000         where the queue-manager is; a name is looked up while running
+#   ATELIER_QUEUE_MANAGERS=             where they are when there are several, commas between: HOST:PORT,HOST:PORT
 #   ATELIER_ADMIN_BIND=127.0.0.1:3001   where the dashboard is
 #   ATELIER_TLS_CERTIFICATE=            serve https: certificate with its chain, from any source (your own, ACME, tailscale cert)
 #   ATELIER_TLS_KEY=                    its key
@@ -61,21 +62,27 @@ fi
 port=${ATELIER_PORT:-$([ $keep = TLS ] && echo 8443 || echo 8080)}
 admin_port=${ATELIER_ADMIN_PORT:-$([ -n "${ATELIER_ADMIN_NAME:-}" ] && echo "$port" || echo 8081)}
 
-# An address becomes an upstream, whose connections are kept; a name is looked up while running.
+# An address becomes an upstream, whose connections are kept; a name is looked up while running. Of several, whoever does not
+# answer is left out for ten seconds.
 upstreams=
-backend() { # NAME HOST:PORT
+backend() { # NAME HOST:PORT[,HOST:PORT…]
+    local one servers=
     case "$2" in
         [0-9]* | \[*)
-            upstreams+="upstream $1 { server $2; keepalive 32; } "
+            for one in ${2//,/ }; do
+                case "$one" in [0-9]*:[0-9]* | \[*\]:[0-9]*) servers+="server $one; " ;; *) refuse "'$one' is no ADDRESS:PORT." ;; esac
+            done
+            upstreams+="upstream $1 { ${servers}keepalive 32; } "
             target=$1
             ;;
+        *,*) refuse "Several queue-managers are given by address, not by name: $2" ;;
         *)
             [ -n "${ATELIER_RESOLVER:-}" ] || refuse "$2 is a name: ATELIER_RESOLVER must say which name server knows it."
             target=$2
             ;;
     esac
 }
-backend queue_manager "${ATELIER_BIND:-127.0.0.1:3000}" && seats=$target
+backend queue_manager "${ATELIER_QUEUE_MANAGERS:-${ATELIER_BIND:-127.0.0.1:3000}}" && seats=$target
 backend dashboard "${ATELIER_ADMIN_BIND:-127.0.0.1:3001}" && admin=$target
 
 sed -E -e "s|@$keep@ ||" -e "/@$drop@ /d" -e "$([ $keep = TLS ] && [ "$port" != "$admin_port" ] && echo 's|@OWN_PORT@ ||' || echo '/@OWN_PORT@ /d')" -e "$([ -n "$redirect" ] && echo 's|@REDIRECT@ ||' || echo '/@REDIRECT@ /d')" \

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/processes.sh
 . scripts/workshop.sh
 . scripts/places.sh
+. scripts/queue-copy.sh
 
 backup='' aside=
 for argument in "$@"; do
@@ -23,7 +24,8 @@ for argument in "$@"; do
     esac
 done
 [ -n "$backup" ] || usage 2
-need jq tar redis-cli redis-server
+need jq tar
+need_redis
 if [ "$(kind_of "$backup")" = folder ] && [ ! -f "$backup" ]; then
     refuse "There is no file $backup. scripts/backup.sh says at its end where it put one."
 fi
@@ -31,13 +33,14 @@ find_workshop
 if [ "$workshop" != stopped ]; then
     refuse "A workshop runs in this folder. Stop it first: $([ "$workshop" = docker ] && echo 'docker compose down' || echo scripts/stop.sh)."
 fi
-redis-cli -s data/redis/redis.sock ping >/dev/null 2>&1 && refuse "The Redis of this folder still runs. scripts/stop.sh stops it."
+if command -v redis-cli >/dev/null 2>&1 && redis-cli -s data/redis/redis.sock ping >/dev/null 2>&1; then
+    refuse "The Redis of this folder still runs. scripts/stop.sh stops it."
+fi
 umask 077
 mkdir -p data
 staging=$(mktemp -d data/restore.XXXXXX)
-server=
 tidy() {
-    if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi
+    stop_copy
     rm -rf "$staging"
 }
 trap tidy EXIT
@@ -68,15 +71,7 @@ echo "[2/3] Making the queue of it"
 mkdir "$staging/redis"
 mv "$staging/redis.rdb" "$staging/redis/"
 # The queue-manager's Redis keeps a log; a server that reads the snapshot and is told to keep one writes it.
-(cd "$staging/redis" && exec redis-server --port 0 --unixsocket make.sock --save '' --appendonly no --dbfilename redis.rdb \
-    --logfile make.log >/dev/null 2>&1) &
-server=$!
-on_copy() { redis-cli -s "$staging/redis/make.sock" "$@"; }
-for ((tenth = 0; tenth < 1200; tenth++)); do
-    if [ "$(on_copy ping 2>/dev/null)" = PONG ]; then break; fi
-    kill -0 "$server" 2>/dev/null || refuse "The queue in $backup cannot be read: $(tail -n 1 "$staging/redis/make.log")"
-    sleep 0.1
-done
+start_copy "$staging/redis" --appendonly no
 on_copy config set appendonly yes >/dev/null
 for ((tenth = 0; tenth < 1200; tenth++)); do
     written=$(on_copy info persistence | tr -d '\r' | grep -cE '^aof_(rewrite_in_progress|rewrite_scheduled):0$') || true
@@ -84,16 +79,14 @@ for ((tenth = 0; tenth < 1200; tenth++)); do
     sleep 0.1
 done
 on_copy info persistence | grep -q '^aof_last_bgrewrite_status:ok' || refuse "The queue could not be written. Is the disk full? df -h data"
-on_copy shutdown nosave >/dev/null 2>&1 || true
-wait "$server" 2>/dev/null || true
-server=
-rm -f "$staging/redis/redis.rdb" "$staging/redis/make.log" "$staging/redis/make.sock"
+stop_copy
+rm -f "$staging/redis/redis.rdb"
 
 echo "[3/3] Putting everything in its place"
 if [ ${#kept[@]} -gt 0 ]; then
     before=data/before-restore-$(date -u +%Y%m%d-%H%M%S)
     mkdir "$before"
-    for item in data/redis data/files data/accounts.json data/sign-ins.json data/secret.key data/gpu-*.token; do
+    for item in data/redis data/files data/accounts.json data/sign-ins.json data/gpu-*.token; do
         if [ -e "$item" ]; then mv "$item" "$before/"; fi
     done
     echo "What was here is in $before."

@@ -3,7 +3,7 @@
 # usage: scripts/start.sh [--participants N] [--workers N]
 #        scripts/start.sh --docker [--participants N]     in containers, after scripts/setup.sh; the rest is for without
 #   ATELIER_NUM_USERS=4                   how many accounts user001, user002, … there should be; also NUM_USERS
-#   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; also NUM_WORKERS
+#   ATELIER_NUM_WORKERS=1                 how many workers, each with a ComfyUI of its own; 0 when all are on other machines; also NUM_WORKERS
 #   ATELIER_INFERENCE_PROVIDER=simulated  "simulated" needs no GPU, "comfyui" is a real one, as is one with an URL; also INFERENCE_PROVIDER
 #   ATELIER_COMFYUI_URL=                  the real ComfyUI, http://127.0.0.1:8188; one per worker, commas between; also COMFYUI_URL
 #   ATELIER_LISTEN=127.0.0.1              where nginx listens; on a network only with TLS
@@ -55,9 +55,10 @@ while [ $# -gt 0 ]; do
 done
 for number in "$participants" "${workers:-1}"; do
     case "$number" in
-        '' | *[!0-9]* | 0* | ????*) refuse "Participants and workers are numbers from 1 to 999, not '$number'." ;;
+        '' | *[!0-9]* | 0?* | ????*) refuse "Participants and workers are numbers up to 999, not '$number'." ;;
     esac
 done
+if [ "$participants" = 0 ]; then refuse "Participants are a number from 1 to 999, not '0'."; fi
 
 comfyui_url=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-}}
 provider=${ATELIER_INFERENCE_PROVIDER:-${INFERENCE_PROVIDER:-}}
@@ -188,11 +189,13 @@ start_process nginx nginx -c "$PWD/data/nginx/nginx.conf" -e "$PWD/data/nginx/er
 
 step 6 "Waiting until everything answers"
 wait_for 20 nginx ask "$host/healthz"
-workers_are_here() { ask "$host/health" | jq -e --argjson n "$workers" '.status == "ok" and .active_workers >= $n'; }
-wait_for 60 worker-1 workers_are_here
+workers_are_here() { ask "$host/health" | jq -e --argjson n "$workers" '(.status == "ok" or $n == 0) and .active_workers >= $n'; }
+wait_for 60 "$([ "$workers" -gt 0 ] && echo worker-1 || echo queue-manager)" workers_are_here
 
 echo
-if [ "$provider" = simulated ]; then
+if [ "$workers" -eq 0 ]; then
+    echo "Running without a worker of its own: jobs wait until one joins. queue-manager token join NAME says how."
+elif [ "$provider" = simulated ]; then
     echo "Running with the SIMULATED ComfyUI: pictures are patterns. COMFYUI_URL=… uses a real one."
 fi
 show_sign_ins

@@ -23,7 +23,7 @@ need() {
         command -v "$command" >/dev/null 2>&1 || missing+=("$command")
     done
     if [ ${#missing[@]} -gt 0 ]; then
-        refuse "Missing on this machine: ${missing[*]}. Install it (Debian: apt-get install ${missing[*]}), then run this again."
+        refuse "Missing on this machine: ${missing[*]}. Install it (Debian: sudo apt-get install ${missing[*]}), then run this again."
     fi
 }
 

@@ -11,6 +11,7 @@ pub struct WorkshopBuilder {
     lease_ms: u64,
     step_ms: u64,
     nginx: bool,
+    second: bool,
     admin: bool,
     workers: usize,
     frontend: bool,
@@ -28,6 +29,7 @@ impl WorkshopBuilder {
             lease_ms: 3_000,
             step_ms: 20,
             nginx: false,
+            second: false,
             admin: false,
             workers: 1,
             frontend: false,
@@ -63,6 +65,14 @@ impl WorkshopBuilder {
     #[must_use]
     pub fn with_nginx(mut self) -> Self {
         self.nginx = true;
+        self
+    }
+
+    /// With a second queue-manager on the same store, given as `ATELIER_REDIS_URL`, and the same data folder; nginx leads to
+    /// both.
+    #[must_use]
+    pub fn two_queue_managers(mut self) -> Self {
+        self.second = true;
         self
     }
 
@@ -146,8 +156,12 @@ impl WorkshopBuilder {
             people: Vec::new(),
             worker_settings: Vec::new(),
             comfyui_folder: self.comfyui_folder,
+            second: None,
         };
         workshop.wait_until_up().await?;
+        if self.second {
+            workshop.start_second_queue_manager(address()?, address()?).await?;
+        }
         workshop.make_people(self.people).await?;
         for _ in 0..self.workers {
             workshop.add_worker(self.step_ms, self.comfyui.as_deref()).await?;

@@ -41,6 +41,18 @@ pub struct Workshop {
     /// Settings of workers that are started from now on.
     pub worker_settings: Vec<(String, String)>,
     pub(crate) comfyui_folder: Option<&'static str>,
+    /// The other queue-manager, where there are two.
+    pub second: Option<SecondQueueManager>,
+}
+
+/// A queue-manager beside the first one.
+pub struct SecondQueueManager {
+    /// Its process.
+    pub process: Process,
+    /// Its address.
+    pub direct: String,
+    /// Its worker listener.
+    pub link: String,
 }
 
 pub(crate) fn queue_manager(
@@ -103,6 +115,26 @@ impl Workshop {
             Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
         });
         up.await.with_context(|| self.queue_manager.output())
+    }
+
+    pub(crate) async fn start_second_queue_manager(
+        &mut self,
+        bind: String,
+        worker_bind: String,
+    ) -> anyhow::Result<()> {
+        let mut command = self.program("queue-manager")?;
+        command.arg("serve").env("ATELIER_BIND", &bind).env("ATELIER_WORKER_BIND", &worker_bind);
+        let process = self.run("second-queue-manager", command)?;
+        let (direct, link) = (format!("http://{bind}"), format!("http://{worker_bind}"));
+        let url = format!("{direct}/readyz");
+        let up = until("the second queue-manager", UP, async || {
+            Ok(reqwest::get(&url).await?.status().is_success().then_some(()))
+        });
+        up.await.with_context(|| process.output())?;
+        let both = format!("{},{bind}", self.environment.get("ATELIER_BIND").cloned().unwrap_or_default());
+        self.environment.insert("ATELIER_QUEUE_MANAGERS", both);
+        self.second = Some(SecondQueueManager { process, direct, link });
+        Ok(())
     }
 
     pub(crate) async fn make_people(&mut self, number: usize) -> anyhow::Result<()> {

@@ -84,6 +84,7 @@ mod store_principals;
 mod tabs;
 mod tidy;
 mod two_people;
+mod two_queue_managers;
 mod unsafe_starts;
 mod webhook;
 mod workflow_files;

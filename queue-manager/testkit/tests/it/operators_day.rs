@@ -78,6 +78,8 @@ async fn status(person: &Person) -> u16 {
 #[tokio::test]
 async fn accounts_and_cards_are_made_again_and_taken_away_from_a_terminal() {
     let copy = Copy::make().await;
+    let alone = does(&copy, "start.sh", &["--participants", "2", "--workers", "0"]).await;
+    assert!(alone.contains("jobs wait until one joins") && !alone.contains("SIMULATED"), "{alone}");
     does(&copy, "start.sh", &["--participants", "2"]).await;
 
     assert!(does(&copy, "add-user.sh", &[]).await.contains("user003"), "the next free name");
