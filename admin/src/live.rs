@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::look::Look;
 use crate::rooms::{Rooms, Seen};
 use crate::session::Token;
+use crate::wording::first_sentence;
 
 /// The shortest time between two updates of one viewer.
 const PACE: Duration = Duration::from_millis(250);
@@ -101,7 +102,9 @@ impl Viewer {
             Err(ClientError::Refused) => return Err(ClientError::Refused),
             Err(error) => {
                 let since = *self.away.get_or_insert_with(Instant::now);
-                return Ok(Some(json!({"away": error.to_string(), "for": since.elapsed().as_secs()})));
+                return Ok(Some(
+                    json!({"away": first_sentence(&error.to_string()), "for": since.elapsed().as_secs()}),
+                ));
             }
         };
         let back = self.away.take().is_some();
