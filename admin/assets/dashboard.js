@@ -205,15 +205,30 @@ async function askForAlerts() {
   } catch { /* the next question may be answered */ }
 }
 
+// Large updates come deflated.
+async function textOf(data) {
+  if (typeof data === 'string') return data;
+  return new Response(data.stream().pipeThrough(new DecompressionStream('deflate-raw'))).text();
+}
+
 function listen() {
   if (document.hidden || socket) return;
   const address = new URL('/live', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   if (version) address.searchParams.set('version', version);
+  if ('DecompressionStream' in window) address.searchParams.set('deflate', '1');
   socket = new WebSocket(address);
   const mine = socket;
+  // One after the other, however long each takes to read.
+  let reading = Promise.resolve();
+  const read = async (data) => {
+    const update = JSON.parse(await textOf(data));
+    if (socket !== mine) return;
+    heardOf(update);
+    tellState();
+  };
   mine.addEventListener('open', () => { open = true; heard = Date.now(); wait = 250; tellState(); });
-  mine.addEventListener('message', (event) => { heardOf(JSON.parse(event.data)); tellState(); });
+  mine.addEventListener('message', (event) => { reading = reading.then(() => read(event.data)).catch(() => mine.close()); });
   mine.addEventListener('close', () => {
     if (socket === mine) socket = null;
     open = false;

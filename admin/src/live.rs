@@ -1,6 +1,7 @@
 //! The live feed of the overview: what is new since the version that the page has, at most four times a second. Every
 //! update names the version it builds on; a page that has another one opens the feed again and is sent everything.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use queue_client::ClientError;
 use queue_client::api::Feed;
 use serde::Deserialize;
@@ -19,6 +22,7 @@ use crate::app::App;
 use crate::look::Look;
 use crate::rooms::{Rooms, Seen};
 use crate::session::Token;
+use crate::wording::first_sentence;
 
 /// The shortest time between two updates of one viewer.
 const PACE: Duration = Duration::from_millis(250);
@@ -27,9 +31,28 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// A viewer hears so often that nothing is new; then the page knows that it is still told.
 const BEAT: Duration = Duration::from_secs(5);
 
+/// Bytes of an update that are sent as they are; a larger one, when a job begins or ends, is made smaller.
+const PLAIN: usize = 1_000;
+
 #[derive(Deserialize)]
 pub(crate) struct Has {
     version: Option<String>,
+    /// Whether the page can read what is deflated.
+    deflate: Option<String>,
+}
+
+/// An update on its way to a page.
+fn message(update: &Value, deflate: bool) -> Message {
+    let text = update.to_string();
+    if !deflate || text.len() <= PLAIN {
+        return Message::Text(text.into());
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    match encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()) {
+        Ok(bytes) => Message::Binary(bytes.into()),
+        // Writing into memory does not fail; if it did, the text would do.
+        Err(_) => Message::Text(text.into()),
+    }
 }
 
 pub(crate) async fn socket(
@@ -56,7 +79,8 @@ pub(crate) async fn socket(
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
     };
     let seen = has.version.and_then(|version| rooms.known(&version));
-    let viewer = Viewer { rooms, token, hide_names: look.hide_names, seen, away: None };
+    let deflate = has.deflate.is_some();
+    let viewer = Viewer { rooms, token, hide_names: look.hide_names, deflate, seen, away: None };
     upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
 }
 
@@ -64,6 +88,7 @@ struct Viewer {
     rooms: Rooms,
     token: String,
     hide_names: bool,
+    deflate: bool,
     seen: Option<Arc<Seen>>,
     /// Since when the room cannot be had.
     away: Option<Instant>,
@@ -77,7 +102,9 @@ impl Viewer {
             Err(ClientError::Refused) => return Err(ClientError::Refused),
             Err(error) => {
                 let since = *self.away.get_or_insert_with(Instant::now);
-                return Ok(Some(json!({"away": error.to_string(), "for": since.elapsed().as_secs()})));
+                return Ok(Some(
+                    json!({"away": first_sentence(&error.to_string()), "for": since.elapsed().as_secs()}),
+                ));
             }
         };
         let back = self.away.take().is_some();
@@ -131,7 +158,7 @@ async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdo
                 said = Instant::now();
                 let Ok(news) = viewer.news(changed).await else { break };
                 if let Some(news) = news
-                    && socket.send(Message::Text(news.to_string().into())).await.is_err()
+                    && socket.send(message(&news, viewer.deflate)).await.is_err()
                 {
                     return;
                 }

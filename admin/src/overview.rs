@@ -70,7 +70,7 @@ pub(crate) async fn alerts(State(rooms): State<Rooms>, Token(token): Token) -> R
     // Asked anew: with what somebody else asked for, nobody would look at this token.
     match rooms.since(&token, Instant::now()).await {
         Ok(seen) => {
-            let texts = crate::zones::texts(&seen.room);
+            let texts = crate::zones::texts(&seen.room, &crate::zones::names::Names::of(&seen.room, true));
             Json(json!({"failed": texts.get("failed"), "alerts": texts.get("alerts")})).into_response()
         }
         Err(ClientError::Refused) => StatusCode::UNAUTHORIZED.into_response(),

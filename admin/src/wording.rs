@@ -44,6 +44,11 @@ pub(crate) fn span(ms: u64) -> String {
     }
 }
 
+/// What happened, without what the page says about it itself.
+pub(crate) fn first_sentence(text: &str) -> &str {
+    text.find(". ").map_or(text, |end| &text[..=end])
+}
+
 /// A running clock: `1:05`, `1:02:09`. The page's script counts on in the same form.
 pub(crate) fn clock(ms: u64) -> String {
     let seconds = ms / 1_000;
@@ -303,6 +308,12 @@ pub(crate) mod tests {
             [45, 130, 200, 4_800].map(|s| span(s * 1_000)).join(", "),
             "45 s, 2 min 10 s, 3 min, 1 h 20 min"
         );
+    }
+
+    #[test]
+    fn of_what_is_said_the_first_sentence_is_taken() {
+        assert_eq!(first_sentence("It is away. Try again."), "It is away.");
+        assert_eq!(first_sentence("It is away."), "It is away.");
     }
 
     #[test]

@@ -137,10 +137,10 @@ impl IntoResponse for Failed {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
                 (status, render(&Refused { layout, why: detail, back: "/".to_owned() })).into_response()
             }
-            ClientError::Told { detail, .. } => away(layout, detail),
+            ClientError::Told { detail, .. } => away(layout, &detail),
             error => {
                 tracing::warn!(%error, "the queue-manager did not answer");
-                away(layout, "The queue-manager is not answering. Running jobs continue.".to_owned())
+                away(layout, "The queue-manager is not answering.")
             }
         }
     }
@@ -152,7 +152,8 @@ pub(crate) async fn nothing(layout: Layout, Visitor(_): Visitor) -> Response {
     (StatusCode::NOT_FOUND, render(&Refused { layout, why, back: "/".to_owned() })).into_response()
 }
 
-fn away(layout: Layout, why: String) -> Response {
+fn away(layout: Layout, why: &str) -> Response {
+    let why = crate::wording::first_sentence(why).to_owned();
     (StatusCode::SERVICE_UNAVAILABLE, render(&Away { layout, why })).into_response()
 }
 

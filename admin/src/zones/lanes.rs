@@ -86,6 +86,7 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
     let (state, word) = state(one, stuck);
     let (step, percent) = progress(one);
     let vram = match (worker.vram_free, worker.vram_total) {
+        _ if !worker.active => String::new(),
         (_, 0) => String::new(),
         (free, total) => format!("{:.1} of {:.0} GB free", gigabytes(free), gigabytes(total)),
     };

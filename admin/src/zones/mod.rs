@@ -95,7 +95,7 @@ impl Frame {
                 Zone { name: "queue", rows: queue::rows(room, &names) },
                 Zone { name: "problems", rows: problems::rows(room, &names) },
             ],
-            texts: texts(room),
+            texts: texts(room, &names),
         }
     }
 
@@ -210,7 +210,16 @@ fn alerts(room: &Room) -> Vec<String> {
     alerts
 }
 
-pub(crate) fn texts(room: &Room) -> Cells {
+/// Who waits longest among those in line, for how many whole minutes; empty below one.
+fn longest(room: &Room, names: &Names) -> String {
+    let Some(job) = room.waiting.iter().min_by_key(|job| job.submitted_at) else { return String::new() };
+    match room.now.saturating_sub(job.submitted_at) / 60_000 {
+        0 => String::new(),
+        minutes => format!("{}, {}", names.shown(&job.participant), wording::span(minutes * 60_000)),
+    }
+}
+
+pub(crate) fn texts(room: &Room, names: &Names) -> Cells {
     let shown = (room.waiting.len() + room.aside.len()) as u64;
     let more = room.counts.pending_jobs.saturating_sub(shown);
     let failed: usize =
@@ -221,6 +230,7 @@ pub(crate) fn texts(room: &Room) -> Cells {
         ("headline", wording::headline(room)),
         ("gpus", format!("{} of {}", room.counts.active_workers, room.counts.total_workers)),
         ("here", format!("{here} of {} here", participants().count())),
+        ("longest", longest(room, names)),
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
         ("failures", wording::many(failed as u64, "failed job", "failed jobs")),
@@ -259,6 +269,24 @@ mod tests {
         assert!(alerts(&room).is_empty(), "a pause of a quarter of an hour is a break");
         (room.now, room.idle_since) = (2_000_000, Some(2_000_000 - 21 * 60_000));
         assert_eq!(alerts(&room), ["Every GPU idles for 21 min."]);
+    }
+
+    #[test]
+    fn whoever_waits_longest_is_named_with_whole_minutes() {
+        let mut room = empty_room();
+        let told = |room: &Room| texts(room, &Names::of(room, false)).get("longest").to_owned();
+        assert_eq!(told(&room), "");
+        let job = |who: &str, at: u64| {
+            let text = format!(
+                r#"{{"id":"{}","participant":"{who}","state":"pending","lane":"normal","attempts":0,"submitted_at":{at}}}"#,
+                queue_protocol::JobId::random()
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        room.waiting = vec![job("ben", room.now - 59_000)];
+        assert_eq!(told(&room), "", "less than a minute is no wait");
+        room.waiting = vec![job("ben", room.now - 70_000), job("ada", room.now - 190_000)];
+        assert_eq!(told(&room), "ada, 3 min");
     }
 
     #[test]

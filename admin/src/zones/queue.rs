@@ -19,6 +19,7 @@ struct Waiting {
     owner: String,
     aside: bool,
     first: bool,
+    submitted_at: u64,
     cancelling: Option<u64>,
     held: bool,
     cells: Cells,
@@ -54,6 +55,7 @@ fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
         owner: names.shown(&job.participant),
         aside: job.position.is_none(),
         first: job.lane == JobLane::Instructor,
+        submitted_at: job.submitted_at,
         cancelling: job.cancel_at,
         held: job.reason == Some(Reason::Held),
         cells: Cells::of([

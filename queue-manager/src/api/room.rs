@@ -31,19 +31,30 @@ pub(crate) async fn show(
 ) -> Result<Json<Room>, Trouble> {
     // The number before what it numbers, as for every snapshot.
     let position = broker.feed_position(None).await?;
-    let settings = broker.settings().await?;
-    let (idle_since, _) = broker.gpu_time().await?;
-    let counts = broker.status().await?;
-    let running = broker.running().await?;
-    let waiting = in_order(&broker).await?;
-    let aside = broker.jobs_aside(isize::try_from(LISTED).unwrap_or(isize::MAX)).await?;
+    // All of it at once: one after the other they would wait for the store twenty times.
+    let facts = async {
+        let listed = isize::try_from(LISTED).unwrap_or(isize::MAX);
+        let asked = tokio::try_join!(
+            broker.settings(),
+            broker.gpu_time(),
+            broker.status(),
+            broker.running(),
+            broker.jobs_aside(listed),
+            broker.alerts(),
+            broker.has_simulated_worker(),
+        );
+        asked.map_err(Trouble::from)
+    };
+    let (facts, waiting) = tokio::try_join!(facts, in_order(&broker))?;
+    let (settings, (idle_since, _), counts, running, aside, alerts, simulated) = facts;
     let aside: Vec<_> = aside.into_iter().filter(|job| job.state == JobState::Pending).collect();
     let usual = usual(&broker, running.iter().chain(waiting.iter().map(|(job, _)| job))).await?;
-
-    let people = people(&broker, &hub, &running, &waiting).await?;
-    let workers = workers(&broker, &running, &usual).await?;
     let on_hold: Vec<_> = aside.iter().filter(|job| job.reason == Some(Reason::OnHold)).collect();
-    let problems = causes.problems(&on_hold).await?;
+    let (people, workers, problems) = tokio::try_join!(
+        people(&broker, &hub, &running, &waiting),
+        workers(&broker, &running, &usual),
+        causes.problems(&on_hold),
+    )?;
     let mut turns: HashMap<&AccountName, u64> = HashMap::new();
     let rows = waiting.iter().take(LISTED).map(|(job, prospect)| {
         let turn = turns.entry(&job.participant).or_default();
@@ -55,7 +66,7 @@ pub(crate) async fn show(
         n: position.n,
         now: broker.now_ms().await?,
         counts,
-        simulated: broker.has_simulated_worker().await?,
+        simulated,
         idle_since,
         price_per_hour: price(&settings),
         people,
@@ -63,7 +74,7 @@ pub(crate) async fn show(
         waiting: rows.collect(),
         aside: aside.iter().take(LISTED).map(|job| row(job, None, &usual)).collect(),
         problems,
-        alerts: broker.alerts().await?.into_iter().map(in_words).collect(),
+        alerts: alerts.into_iter().map(in_words).collect(),
     }))
 }
 

@@ -1,14 +1,17 @@
 //! What the dashboard costs: sizes, times, memory. Prints, asserts nothing; docs/measurements.md has the figures.
 //! `cargo build --workspace --bins && cargo run -p testkit --example dashboard_figures`
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use flate2::read::DeflateDecoder;
 use futures_util::StreamExt;
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 use testkit::tab::Socket;
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 const PEOPLE: usize = 20;
@@ -33,7 +36,7 @@ const COPIES: &str = "local tag, id = ARGV[1], ARGV[2] \
 struct Room {
     workshop: Workshop,
     admin: String,
-    cookie: String,
+    cookies: Vec<String>,
     client: Client,
 }
 
@@ -48,25 +51,38 @@ impl Room {
         });
         up.await?;
         let client = Client::builder().redirect(redirect::Policy::none()).build()?;
-        let form = format!("name=instructor&password={}", workshop.password("instructor")?);
-        let answer = client.post(format!("{admin}/sign-in")).body(form);
-        let answer = answer.header("content-type", "application/x-www-form-urlencoded").send().await?;
-        let cookie =
-            answer.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or_default().to_owned();
-        Ok(Self { workshop, admin, cookie, client })
+        // One account may have no more than 16 feeds.
+        let made = workshop.operator_json(&["user", "add", "assistant", "--role", "instructor"]).await?;
+        let assistant = made[0]["password"].as_str().context("a password")?.to_owned();
+        let mut cookies = Vec::new();
+        for (name, password) in
+            [("instructor", workshop.password("instructor")?), ("assistant", assistant.as_str())]
+        {
+            let form = format!("name={name}&password={password}");
+            let answer = client.post(format!("{admin}/sign-in")).body(form);
+            let answer = answer.header("content-type", "application/x-www-form-urlencoded").send().await?;
+            let cookie = answer.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or_default();
+            cookies.push(cookie.to_owned());
+        }
+        Ok(Self { workshop, admin, cookies, client })
     }
 
     async fn page(&self, path: &str) -> anyhow::Result<(usize, Duration)> {
         let before = Instant::now();
-        let page =
-            self.client.get(format!("{}{path}", self.admin)).header("cookie", &self.cookie).send().await?;
+        let page = self
+            .client
+            .get(format!("{}{path}", self.admin))
+            .header("cookie", &self.cookies[0])
+            .send()
+            .await?;
         let text = page.error_for_status()?.text().await?;
         Ok((text.len(), before.elapsed()))
     }
 
-    async fn listen(&self) -> anyhow::Result<Socket> {
-        let mut request = format!("{}/live", self.admin.replacen("http", "ws", 1)).into_client_request()?;
-        request.headers_mut().insert("cookie", self.cookie.parse()?);
+    async fn listen(&self, nth: usize) -> anyhow::Result<Socket> {
+        let mut request =
+            format!("{}/live?deflate=1", self.admin.replacen("http", "ws", 1)).into_client_request()?;
+        request.headers_mut().insert("cookie", self.cookies[nth % 2].parse()?);
         Ok(tokio_tungstenite::connect_async(request).await?.0)
     }
 
@@ -93,12 +109,30 @@ impl Room {
     }
 }
 
+/// What a large update is made of.
+fn print_parts(update: &Value, size: usize) {
+    let Some(zones) = update["change"]["zones"].as_object().filter(|_| size > 2_000) else { return };
+    let parts = zones.iter().flat_map(|(zone, change)| {
+        let parts = change.as_object().into_iter().flatten();
+        parts.map(move |(part, what)| format!("{zone} {part} {}", what.to_string().len()))
+    });
+    println!("{size}: {}", parts.collect::<Vec<_>>().join(", "));
+}
+
+fn text_of(message: &Message) -> anyhow::Result<String> {
+    let mut text = String::new();
+    match message {
+        Message::Binary(bytes) => drop(DeflateDecoder::new(bytes.as_ref()).read_to_string(&mut text)?),
+        _ => text.push_str(message.to_text()?),
+    }
+    Ok(text)
+}
+
 async fn heard(socket: &mut Socket, wanted: &str) -> anyhow::Result<usize> {
     loop {
         let message = socket.next().await.context("the feed ended")??;
-        let text = message.to_text()?;
-        if text.contains(wanted) {
-            return Ok(text.len());
+        if text_of(&message)?.contains(wanted) {
+            return Ok(message.len());
         }
     }
 }
@@ -129,8 +163,8 @@ async fn main() -> anyhow::Result<()> {
     room.pages("with them").await?;
 
     let mut viewers = Vec::new();
-    for _ in 0..VIEWERS {
-        viewers.push(room.listen().await?);
+    for nth in 0..VIEWERS {
+        viewers.push(room.listen(nth).await?);
     }
     let mut first = 0;
     for viewer in &mut viewers {
@@ -151,8 +185,11 @@ async fn main() -> anyhow::Result<()> {
     let (mut sizes, until) = (Vec::new(), Instant::now() + Duration::from_secs(40));
     while Instant::now() < until {
         let message = viewers[0].next().await.context("the feed ended")??;
-        let update: Value = serde_json::from_str(message.to_text()?)?;
+        let update: Value = serde_json::from_str(&text_of(&message)?)?;
         if update["change"].is_object() {
+            if std::env::args().any(|word| word == "parts") {
+                print_parts(&update, message.len());
+            }
             sizes.push(message.len());
         }
     }

@@ -50,6 +50,10 @@ impl Room {
     async fn open(people: usize, workers: usize) -> anyhow::Result<Self> {
         let builder =
             WorkshopBuilder::new().with_admin().people(people).workers(workers).step_ms(150).lease_ms(10_000);
+        Self::of(builder).await
+    }
+
+    async fn of(builder: WorkshopBuilder) -> anyhow::Result<Self> {
         let workshop = builder.start().await?;
         let driver = Driver::start(&workshop.data()).await?;
         let teacher = workshop.person("instructor")?;
@@ -180,11 +184,54 @@ async fn empty() -> anyhow::Result<()> {
     nobody.picture("no-worker", "/", LIVE).await
 }
 
+/// A job that was opened: its picture and its workflow.
+async fn opened(room: &Room) -> anyhow::Result<()> {
+    let list = room.tell(Method::GET, "/jobs?state=completed", Value::Null).await?;
+    let job = list["jobs"][0]["id"].as_str().context("a job that ended well")?.to_owned();
+    let admin = room.workshop.admin.clone().context("a dashboard")?;
+    for (size, width, height) in SIZES {
+        let browser = room.browser(width, height).await?;
+        browser.page.goto(&format!("{admin}/job/{job}")).await?;
+        let open = "document.querySelector('form[action$=\"/open\"]').submit();";
+        browser.script(open, vec![]).await?;
+        let seen = "return document.querySelector('.opened img')?.naturalWidth > 0;";
+        browser.wait_for("the picture", seen, vec![]).await?;
+        browser.script("document.querySelector('.opened').scrollIntoView();", vec![]).await?;
+        browser.screenshot(&folder().join(format!("job-opened-{size}.png"))).await?;
+        browser.close().await?;
+    }
+    println!("job-opened");
+    Ok(())
+}
+
 async fn trouble() -> anyhow::Result<()> {
-    let mut room = Room::open(20, 3).await?;
+    // No disk has so much room: storage is nearly full from the start.
+    let builder = WorkshopBuilder::new().setting("ATELIER_DISK_FREE_MB", "1000000000");
+    let builder = builder.with_admin().people(20).workers(3).step_ms(150).lease_ms(10_000);
+    let mut room = Room::of(builder).await?;
     room.fill().await?;
+    opened(&room).await?;
+    room.workshop.workers[2].kill().await?;
+    let lost = "return document.getElementById('live')?.textContent === 'Live' \
+        && !!document.querySelector('#zone-problems [aria-label^=\"Forget gpu-3\"]');";
+    room.picture("alerts", "/", lost).await?;
     let browser = room.browser(1280, 720).await?;
     browser.wait_for("the dashboard to be live", LIVE, vec![]).await?;
+    let info = room.workshop.redis(&["info", "server"]).await?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).context("no process_id")?.trim();
+    let signal = |name: &str| std::process::Command::new("kill").args([name, pid]).status();
+    signal("-STOP")?;
+    let away = "return !document.getElementById('away').hidden || document.body.classList.contains('stale');";
+    browser.wait_for("Redis to be missed", away, vec![]).await?;
+    browser.screenshot(&folder().join("redis-down-1280x720.png")).await?;
+    browser.page.refresh().await?;
+    let page = "return !!document.querySelector('.message');";
+    browser.wait_for("the page without Redis", page, vec![]).await?;
+    browser.screenshot(&folder().join("redis-down-page-1280x720.png")).await?;
+    signal("-CONT")?;
+    room.workshop.wait_until_up().await?;
+    browser.page.refresh().await?;
+    browser.wait_for("the dashboard to be live again", LIVE, vec![]).await?;
     room.workshop.queue_manager.kill().await?;
     let off = "return document.getElementById('live').classList.contains('off') || !document.getElementById('away').hidden;";
     browser.wait_for("the lost queue-manager", off, vec![]).await?;
