@@ -141,7 +141,7 @@ async fn whoever_is_signed_out_later_can_stay_until_then() {
     later.tick().await.unwrap();
     assert!(!is_in().await);
     assert_eq!(broker.let_stay(&ada.name).await.unwrap(), Stayed::Over);
-    broker.begin_session(&secret, &ada.name).await.unwrap();
+    broker.begin_session(&secret, &ada.name, "").await.unwrap();
     assert_eq!(broker.depart(&ada.name, Duration::ZERO).await.unwrap(), Departed::Done);
     assert!(!is_in().await, "at once");
     assert_eq!(broker.depart(&person("nobody"), ten).await.unwrap(), Departed::Unknown);
