@@ -28,6 +28,9 @@ pub struct WorkerToken {
     pub expires_at: Option<u64>,
 }
 
+/// Worker and end of a token, when it was last used, and the store's clock.
+type Found = ((Option<String>, Option<u64>), Option<u64>, (u64, u64));
+
 impl WorkerToken {
     fn read(id: TokenId, fields: &HashMap<String, String>, used_at: Option<u64>) -> Option<Self> {
         let worker = fields.get("worker")?.parse().ok()?;
@@ -77,11 +80,7 @@ impl Broker {
     pub async fn worker_of_token(&self, secret: &SecretHash) -> Result<Option<WorkerName>, BrokerError> {
         let id = secret.id()?;
         let mut connection = self.connection.clone();
-        let ((worker, expires_at), used_at, (seconds, micros)): (
-            (Option<String>, Option<u64>),
-            Option<u64>,
-            (u64, u64),
-        ) = redis::pipe()
+        let ((worker, expires_at), used_at, (seconds, micros)): Found = redis::pipe()
             .cmd("HMGET")
             .arg(self.keys.token(secret.as_str()))
             .arg(&["worker", "expires_at"])

@@ -15,8 +15,11 @@ static INFO: LazyLock<Option<Arc<ObjectInfo>>> = LazyLock::new(|| {
     ObjectInfo::read(json).ok().map(Arc::new)
 });
 
+/// Takes any bytes, and panics where something does not hold.
+pub type Reader = fn(&[u8]);
+
 /// Readers by the names of their fuzz targets.
-pub const READERS: [(&str, fn(&[u8])); 5] = [
+pub const READERS: [(&str, Reader); 5] = [
     ("validator", validator),
     ("depth", depth_scanner),
     ("frames", frames),

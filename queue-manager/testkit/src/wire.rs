@@ -26,7 +26,7 @@ pub async fn say(base: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
         std::future::pending::<()>().await;
     };
     let reading = async {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         while let Ok(Ok(read @ 1..)) = timeout_at(limit, from.read(&mut piece)).await {
             answer.extend_from_slice(&piece[..read]);
         }

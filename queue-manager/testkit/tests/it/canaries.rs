@@ -67,8 +67,15 @@ async fn plant(workshop: &Workshop) -> Planted {
 
 /// Asks for everything there is, with every kind of credentials; all that came back.
 async fn walk(workshop: &Workshop, planted: &Planted, job: &str) -> String {
-    let mut said = String::new();
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let mut said = walk_api_and_seat(workshop, planted, job, &client).await;
+    said += &walk_dashboard(workshop, job, &client).await;
+    said += &walk_refusals(workshop, &client).await;
+    said
+}
+
+async fn walk_api_and_seat(workshop: &Workshop, planted: &Planted, job: &str, client: &Client) -> String {
+    let mut said = String::new();
     for row in queue_manager::api::table::rows() {
         if row.method != Method::GET || ["/events", "/feed"].contains(&row.path) {
             continue;
@@ -81,7 +88,7 @@ async fn walk(workshop: &Workshop, planted: &Planted, job: &str) -> String {
                 .send()
                 .await
                 .unwrap();
-            said += &format!("{:?}", answer.headers());
+            said += &[format!("{:?}", answer.headers())].concat();
             said += &answer.text().await.unwrap();
         }
     }
@@ -111,6 +118,11 @@ async fn walk(workshop: &Workshop, planted: &Planted, job: &str) -> String {
             said += &answer.text().await.unwrap();
         }
     }
+    said
+}
+
+async fn walk_dashboard(workshop: &Workshop, job: &str, client: &Client) -> String {
+    let mut said = String::new();
     let admin = workshop.admin.clone().unwrap();
     let form = format!("name=instructor&password={}", workshop.password("instructor").unwrap());
     let request = client
@@ -141,7 +153,12 @@ async fn walk(workshop: &Workshop, planted: &Planted, job: &str) -> String {
             .await
             .unwrap();
     }
-    // What is refused.
+    said
+}
+
+/// What is refused, counted, and typed by an operator.
+async fn walk_refusals(workshop: &Workshop, client: &Client) -> String {
+    let mut said = String::new();
     for (name, value) in [
         ("authorization", testkit::tab::basic("user001", "canary-of-a-guess").unwrap()),
         ("authorization", "Bearer canary-of-a-guess".to_owned()),
@@ -216,7 +233,7 @@ async fn no_secret_is_in_a_log_a_metric_a_key_a_value_a_page_an_event_or_a_comma
         tab.hear_the_end(&job).await.unwrap();
     }
     let mut said = walk(&workshop, &planted, &job).await;
-    said += &format!("{:?}", tab.heard);
+    said += &[format!("{:?}", tab.heard)].concat();
     while let Ok(Some(Ok(Message::Text(text)))) =
         tokio::time::timeout(std::time::Duration::from_millis(500), feed.next()).await
     {

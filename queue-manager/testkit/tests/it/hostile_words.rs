@@ -63,7 +63,7 @@ async fn say_everywhere(workshop: &Workshop, words: &str) {
     assert!(upload.status().as_u16() < 500, "{words:?}");
     let settings = ada.post("/user001/settings", &json!({words: words})).await.unwrap();
     assert!(settings.status().as_u16() < 500, "{words:?}");
-    let encoded: String = words.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded = words.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     for base in [&workshop.front, &workshop.direct] {
         for path in [
             format!("/{encoded}"),

@@ -1,6 +1,7 @@
 //! Sessions from beginning to end, through nginx and directly: what was set before counts for nothing, what ended is over
 //! everywhere at once, and no answer that refuses somebody gives or tells them anything.
 
+use futures_util::SinkExt;
 use futures_util::future::join_all;
 use reqwest::header::{CACHE_CONTROL, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, Response, redirect};
@@ -101,7 +102,6 @@ async fn whatever_ends_a_person_ends_five_sessions_and_five_sockets_at_once() {
             assert_eq!(socket(&base, &format!("/{name}/ws"), &headers).await.err(), Some(401));
         }
     }
-    use futures_util::SinkExt;
     stays
         .send(tokio_tungstenite::tungstenite::Message::Ping(Vec::new().into()))
         .await
@@ -152,7 +152,7 @@ async fn a_websocket_is_opened_by_its_owner_from_our_own_page_and_by_nobody_else
 }
 
 /// Every answer that refuses somebody.
-async fn refusals(workshop: &Workshop, base: &str, cookie: &str) -> Vec<(String, Response)> {
+async fn refusals(base: &str, cookie: &str) -> Vec<(String, Response)> {
     let mut answers = Vec::new();
     let other = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
     for (method, path) in [
@@ -195,7 +195,6 @@ async fn refusals(workshop: &Workshop, base: &str, cookie: &str) -> Vec<(String,
             }
         }
     }
-    let _ = workshop;
     answers
 }
 
@@ -204,7 +203,7 @@ async fn what_refuses_somebody_sets_no_cookie_tells_no_secret_and_is_stored_nowh
     let workshop = WorkshopBuilder::new().workers(0).with_nginx().start().await.unwrap();
     for base in doors(&workshop) {
         let cookie = sign_in(base, "user001", workshop.password("user001").unwrap(), "").await.1.unwrap();
-        let answers = refusals(&workshop, base, &cookie).await;
+        let answers = refusals(base, &cookie).await;
         assert!(answers.len() >= 60, "{}", answers.len());
         let secret = cookie.split_once('=').unwrap().1.to_owned();
         for (what, answer) in answers {

@@ -10,6 +10,8 @@ use testkit::tab::{Socket, connect};
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
 use tokio_tungstenite::tungstenite::Message;
 
+type Credentials = Box<dyn Fn(RequestBuilder) -> RequestBuilder>;
+
 const LIMIT: Duration = Duration::from_secs(20);
 
 async fn issue(workshop: &Workshop, worker: &str) -> (String, String) {
@@ -71,7 +73,6 @@ async fn no_credentials_but_the_holders_own_open_anything_of_a_job_and_each_try_
     let session = session.json(&json!({"name": "instructor", "password": &password})).send().await.unwrap();
     let session = session.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned();
     let bearer = |secret: String| move |request: RequestBuilder| request.bearer_auth(&secret);
-    type Credentials = Box<dyn Fn(RequestBuilder) -> RequestBuilder>;
     let table: Vec<(&str, Credentials, String, u64, u16)> = vec![
         ("nothing at all", Box::new(|request| request), job.clone(), lease, 401),
         ("no token", Box::new(bearer("0".repeat(64))), job.clone(), lease, 401),
