@@ -11,7 +11,7 @@ if [ $# -gt 0 ]; then
 fi
 well=0
 workers=$(numbered worker)
-for name in queue-manager ${workers:-worker-1} admin nginx; do
+for name in queue-manager $workers admin nginx; do
     if is_running "$name"; then
         echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
     else
