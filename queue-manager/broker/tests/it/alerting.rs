@@ -83,10 +83,12 @@ async fn a_parked_job_is_an_alert_until_somebody_has_dealt_with_it() {
     let broker = fresh_workshop().await;
     watch(&broker).await;
     let job = submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    // What says that the worker has the job, and is to blame for what follows.
+    broker.renew(&gpu("gpu-1"), held(&claimed), MINUTE).await.unwrap();
     for _ in 0..3 {
         claim_as(&broker, &gpu("gpu-1"), &[1], Forgotten::Yes).await;
     }
-    claim_as(&broker, &gpu("gpu-1"), &[1], Forgotten::Yes).await;
     assert_eq!(watch(&broker).await, [format!("job_parked:{job}")]);
     broker.dismiss(&[job]).await.unwrap();
     assert!(watch(&broker).await.is_empty());
