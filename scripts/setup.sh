@@ -120,8 +120,9 @@ if [ ! -s data/secrets/redis-url ] || [ ! -s data/secrets/redis-users ]; then
     password=$(random 24)
     echo "redis://atelier:$password@redis:6379" >data/secrets/redis-url
     # Whoever reads this file cannot sign in with it: it holds the password's hash.
+    # Nobody is the default user, but it may do everything: Redis replays its log as that user (docs/decisions/0012).
     cat >data/secrets/redis-users <<END
-user default off
+user default off ~* &* +@all
 user health on nopass resetkeys resetchannels -@all +ping
 user atelier on #$(printf %s "$password" | sha256sum | cut -d' ' -f1) ~* &* +@all -@admin -@dangerous +info
 END
