@@ -40,6 +40,7 @@ mod operating;
 mod operators_day;
 mod operators_evening;
 mod own_tokens;
+mod pages;
 mod paid_nodes;
 mod panel_in_a_browser;
 mod plain_page;
