@@ -72,11 +72,8 @@ async fn every_command_that_a_page_names_is_there() {
         .collect();
     assert!(verbs.len() > 6, "{verbs:?}");
     for (noun, verb) in verbs {
-        let help = Command::new(&programs)
-            .args([&noun, &verb, "--help"].map(String::as_str))
-            .output()
-            .await
-            .unwrap();
+        let help =
+            Command::new(&programs).args([noun.as_str(), verb.as_str(), "--help"]).output().await.unwrap();
         assert!(help.status.success(), "queue-manager {noun} {verb}");
     }
 }
