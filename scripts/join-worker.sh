@@ -230,6 +230,11 @@ start_worker() {
     echo $! >"$folder/pid"
     for ((tenth = 0; tenth < 100; tenth++)); do
         if tail -c "+$((before + 1))" "$folder/worker.log" 2>/dev/null | grep 'the link is open' >/dev/null; then
+            # The queue-manager says at once whether it may take jobs.
+            sleep 0.5
+            if tail -c "+$((before + 1))" "$folder/worker.log" | grep 'draining: no further' >/dev/null; then
+                echo "Connected, and it was told before to take no jobs: scripts/end-day.sh --undo on the server, or Resume on the dashboard." >&2
+            fi
             echo "Connected. Its log: $folder/worker.log; join-worker.sh --stop --folder $folder stops it."
             return 0
         fi

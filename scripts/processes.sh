@@ -16,7 +16,7 @@ is_running() {
 numbered() {
     local file
     for file in "$run_folder/$1"-*.pid; do
-        [ -e "$file" ] && basename "$file" .pid
+        if [ -e "$file" ]; then basename "$file" .pid; fi
     done | sort -V
 }
 

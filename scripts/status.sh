@@ -21,7 +21,7 @@ if docker_runs; then
     done < <(services)
 else
     workers=$(numbered worker)
-    for name in queue-manager ${workers:-worker-1} admin nginx; do
+    for name in queue-manager $workers admin nginx; do
         if is_running "$name"; then
             echo "$name: running (pid $(cat "$run_folder/$name.pid"), log $log_folder/$name.log)"
         else
