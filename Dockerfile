@@ -61,6 +61,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY queue-manager queue-manager
 COPY worker worker
 COPY admin admin
+# Part of the queue-manager, which hands it out to GPU boxes.
+COPY scripts/join-worker.sh scripts/
 RUN cargo build --release --locked --workspace --exclude testkit --bins \
     && install -d /dist \
     && cp target/release/queue-manager target/release/worker target/release/admin target/release/simulated-comfyui /dist/ \

@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 
 role=participant names=()

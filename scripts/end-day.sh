@@ -11,6 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 . scripts/places.sh
 

@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 . scripts/places.sh
 
@@ -71,7 +72,8 @@ if [ -d data/files/outputs ]; then scripts/collect-outputs.sh "$folder/outputs";
 echo "== Tokens"
 # Before the backup, so that none comes back with it.
 queue_manager token revoke --all
-rm -f data/gpu-*.token
+# Emptied and not deleted: a container may hold the file. The next start issues others.
+for file in data/gpu-*.token; do if [ -e "$file" ]; then : >"$file"; fi; done
 echo "== Backup"
 scripts/backup.sh "$place"
 echo

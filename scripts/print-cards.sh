@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 
 names=() file=data/cards.html text='' passwords=''
@@ -57,7 +58,11 @@ if [ "$workshop" = native ] && is_running admin; then
 else
     dashboard=$(jq -r .urls.admin "$sign_ins")
     way=()
-    if [ -s data/run/connect-to ]; then way=(--connect-to "::$(sed 's/^:://; s/:[0-9]*$//' data/run/connect-to):${dashboard##*:}"); fi
+    if [ -s data/run/connect-to ]; then
+        port=443
+        if [[ $dashboard =~ :([0-9]+)$ ]]; then port=${BASH_REMATCH[1]}; fi
+        way=(--connect-to "::$(sed 's/^:://; s/:[0-9]*$//' data/run/connect-to):$port")
+    fi
 fi
 visit() { curl -sSk "${way[@]+"${way[@]}"}" --max-time 60 "$@"; }
 signed_in=$(visit -o /dev/null -D - "$dashboard/sign-in" --data-binary @- -H 'Content-Type: application/x-www-form-urlencoded' \

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 
 people=
@@ -31,7 +32,7 @@ case "$workshop" in
             --link "http://$(its_setting ATELIER_WORKER_BIND 127.0.0.1:3443)")
         ;;
     docker)
-        address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$(compose ps -q queue-manager | head -n 1)")
+        address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$(container queue-manager)" | xargs)
         arguments+=(--accounts "$sign_ins" --url "http://${address%% *}:3000")
         ;;
 esac

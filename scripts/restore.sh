@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
+. scripts/docker.sh
 . scripts/workshop.sh
 . scripts/places.sh
 . scripts/queue-copy.sh
@@ -31,7 +32,7 @@ if [ "$(kind_of "$backup")" = folder ] && [ ! -f "$backup" ]; then
 fi
 find_workshop
 if [ "$workshop" != stopped ]; then
-    refuse "A workshop runs in this folder. Stop it first: $([ "$workshop" = docker ] && echo 'docker compose down' || echo scripts/stop.sh)."
+    refuse "A workshop runs in this folder. Stop it first: scripts/stop.sh."
 fi
 if command -v redis-cli >/dev/null 2>&1 && redis-cli -s data/redis/redis.sock ping >/dev/null 2>&1; then
     refuse "The Redis of this folder still runs. scripts/stop.sh stops it."
@@ -86,13 +87,14 @@ echo "[3/3] Putting everything in its place"
 if [ ${#kept[@]} -gt 0 ]; then
     before=data/before-restore-$(date -u +%Y%m%d-%H%M%S)
     mkdir "$before"
-    for item in data/redis data/files data/accounts.json data/sign-ins.json data/gpu-*.token; do
+    for item in data/redis data/files data/accounts.json data/sign-ins.json; do
         if [ -e "$item" ]; then mv "$item" "$before/"; fi
     done
     echo "What was here is in $before."
 fi
 # The workers' tokens of this folder belong to another queue.
-rm -f data/gpu-*.token data/sign-ins.json
+for file in data/gpu-*.token; do if [ -e "$file" ]; then : >"$file"; fi; done
+rm -f data/sign-ins.json
 rm -rf data/redis data/files
 mv "$staging/files" data/files
 mv "$staging/redis" data/redis

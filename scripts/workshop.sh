@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The workshop that runs, on this machine itself or in the Docker stack: its commands and its API. Sourced by the scripts
-# of an operator's day, after scripts/processes.sh.
+# of an operator's day, after scripts/processes.sh and scripts/docker.sh.
 
 : "${run_folder:?scripts/processes.sh is sourced first}"
 
@@ -27,24 +27,12 @@ need() {
     fi
 }
 
-# compose ARGUMENT…: the compose plugin, or docker-compose where that is older.
-compose() {
-    if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
-}
-
-# in_docker SERVICE: whether the stack of this folder runs that service.
-in_docker() {
-    [ -f docker-compose.yml ] && command -v docker >/dev/null 2>&1 &&
-        [ -n "$(compose ps -q "$1" 2>/dev/null)" ] &&
-        [ "$(docker inspect -f '{{.State.Running}}' "$(compose ps -q "$1" | head -n 1)" 2>/dev/null)" = true ]
-}
-
 # find_workshop: sets $workshop to native, docker or stopped.
 workshop=
 find_workshop() {
     if is_running queue-manager; then
         workshop=native
-    elif in_docker queue-manager; then
+    elif docker_runs && have_docker && [[ $(condition queue-manager) =~ ^(healthy|starting|running|unhealthy)$ ]]; then
         workshop=docker
     else
         workshop=stopped
@@ -79,7 +67,8 @@ program() {
 queue_manager() {
     local settings
     if [ "$workshop" = docker ]; then
-        compose exec -T queue-manager queue-manager "$@"
+        # shellcheck disable=SC2154 # have_docker fills it
+        "${compose[@]}" exec -T queue-manager queue-manager "$@" </dev/null
     else
         mapfile -d '' settings <"/proc/$(cat "$run_folder/queue-manager.pid")/environ"
         env -i "${settings[@]}" "$(program queue-manager)" "$@"
