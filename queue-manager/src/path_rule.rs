@@ -11,6 +11,7 @@ pub fn is_allowed(raw: &str) -> bool {
     let dots = lower.split('/').any(|segment| segment == ".." || segment == ".");
     let encoded_dot = lower.contains("%2e");
     let odd = lower.contains("//") || lower.contains("%5c") || lower.contains('\\') || lower.contains("%00");
+    let odd = odd || lower.contains(char::is_control);
     let slash = lower.find("%2f").is_some_and(|at| !lower[..at].contains("/userdata/"));
     // Behind userdata the decoded text is checked once more when it becomes a file's path.
     !(dots || encoded_dot && !lower.contains("/userdata/") || odd || slash)
@@ -41,6 +42,7 @@ mod tests {
             "/user001/view%5cx",
             "/%2E./user002/",
             "/user001/api/./prompt",
+            "/user001/\0view",
         ] {
             assert!(!is_allowed(path), "{path}");
         }
