@@ -101,9 +101,10 @@ mv "$staging/redis" data/redis
 if [ -f "$staging/accounts.json" ]; then mv "$staging/accounts.json" data/accounts.json; fi
 jq -r '"Restored: \(.jobs) jobs and \(.accounts) accounts as of \(.made_at)." +
     (if .outputs then "" else " The files that jobs made were not part of this backup." end)' "$staging/backup.json"
+start="scripts/start.sh$(if [ -n "$(in_env COMPOSE_PROJECT_NAME)" ]; then echo ' --docker'; fi)"
 if [ -f data/accounts.json ]; then
-    echo "Passwords are as they were: cards stay good. scripts/start.sh starts it."
+    echo "Passwords are as they were: cards stay good. $start starts it."
 else
-    echo "The backup holds no passwords. scripts/start.sh --participants N starts it and gives user001 to N and the instructor"
+    echo "The backup holds no passwords. $start --participants N starts it and gives user001 to N and the instructor"
     echo "new ones; scripts/reset-passwords.sh does so for people with other names. Then print cards again."
 fi
