@@ -115,7 +115,7 @@ impl Proof {
             press(menu).await;
         }
         for (field, text) in &row.types {
-            let field = browser.page.find(Locator::Css(field)).await.unwrap();
+            let field = browser.page.wait().for_element(Locator::Css(field)).await.unwrap();
             field.clear().await.unwrap();
             field.send_keys(text).await.unwrap();
         }
