@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use testkit::{Person, WorkshopBuilder, graphs};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 /// A request as the container got it.
 struct Asked {
@@ -36,7 +37,7 @@ impl Container {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let diary = Diary::default();
         let router = Router::new().fallback(answer).with_state(diary.clone());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving = TaskTracker::new().spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, diary, serving }
     }
 
