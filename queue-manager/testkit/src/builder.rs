@@ -11,7 +11,7 @@ pub struct WorkshopBuilder {
     lease_ms: u64,
     step_ms: u64,
     nginx: bool,
-    second: bool,
+    queue_managers: usize,
     admin: bool,
     workers: usize,
     frontend: bool,
@@ -29,7 +29,7 @@ impl WorkshopBuilder {
             lease_ms: 3_000,
             step_ms: 20,
             nginx: false,
-            second: false,
+            queue_managers: 1,
             admin: false,
             workers: 1,
             frontend: false,
@@ -72,7 +72,7 @@ impl WorkshopBuilder {
     /// both.
     #[must_use]
     pub fn two_queue_managers(mut self) -> Self {
-        self.second = true;
+        self.queue_managers = 2;
         self
     }
 
@@ -159,7 +159,7 @@ impl WorkshopBuilder {
             second: None,
         };
         workshop.wait_until_up().await?;
-        if self.second {
+        if self.queue_managers > 1 {
             workshop.start_second_queue_manager(address()?, address()?).await?;
         }
         workshop.make_people(self.people).await?;

@@ -40,7 +40,7 @@ pub(crate) fn stand_in(copy: &Copy, name: &str, script: &str) -> PathBuf {
 /// Runs a script. What it would build was built for these tests; another folder's build would take a minute more.
 pub(crate) async fn script(copy: &Copy, name: &str, arguments: &[&str]) -> Output {
     let built = stand_in(copy, "cargo", "#!/bin/sh\nexit 0\n");
-    let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{}", built.display(), std::env::var_os("PATH").unwrap().display());
     copy.script_with(name, arguments, &[("PATH", &path)]).await
 }
 

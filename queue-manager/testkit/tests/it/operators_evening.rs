@@ -109,7 +109,7 @@ async fn backups(copy: &Copy) -> String {
     let aws = "#!/bin/sh\nmkdir -p data/far\nfor last; do :; done\nif [ \"$last\" = - ]; then for f; do case $f in s3://*) cat data/far/${f##*/} ;; esac; done\nelse cat >data/far/${last##*/}; fi\n";
     stand_in(copy, "rclone", rclone);
     let folder = stand_in(copy, "aws", aws);
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display());
     for place in ["far:workshop", "s3://bucket/workshop"] {
         let output = copy.script_with("backup.sh", &[place], &[("PATH", &path)]).await;
         assert!(output.status.success(), "{place}: {}", said(&output));
