@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 . scripts/processes.sh
 . scripts/docker.sh
 . scripts/workshop.sh
+. scripts/programs.sh
 
 people=
 for argument in "$@"; do
@@ -37,12 +38,6 @@ case "$workshop" in
         ;;
 esac
 echo "Building what rehearses (some minutes the first time) …"
-if [ "${ATELIER_PROFILE:-release}" = release ]; then
-    cargo build --locked --quiet --release -p testkit --bin rehearse
-    bin=${CARGO_TARGET_DIR:-target}/release
-else
-    cargo build --locked --quiet --workspace --bins
-    bin=${CARGO_TARGET_DIR:-target}/debug
-fi
+build_programs --quiet -p testkit --bin rehearse
 echo "Rehearsing with the workers that are connected …"
 exec "$bin/rehearse" "${arguments[@]}" "$@"

@@ -12,12 +12,14 @@
 #   ATELIER_TLS_CERTIFICATE=, ATELIER_TLS_KEY=, ATELIER_SERVER_NAME=, ATELIER_ADMIN_NAME=, ATELIER_HTTP_PORT=
 #                                         serve https: see scripts/render-nginx.sh --help
 #   ATELIER_PROFILE=release               what cargo builds; any other word means debug
+#   ATELIER_PROGRAMS=                     a folder with programs that are built already; then nothing is built
 #   CARGO_TARGET_DIR=target               where cargo builds, and where the programs are started from
 # Safe to run again: what runs goes on, accounts and passwords stay. scripts/stop.sh stops it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/processes.sh
+. scripts/programs.sh
 . scripts/accounts.sh
 . scripts/docker.sh
 
@@ -130,15 +132,7 @@ if ! scripts/fetch-frontend.sh; then
 fi
 
 step 2 "Building (some minutes the first time)"
-if [ "${ATELIER_PROFILE:-release}" = release ]; then
-    cargo build --locked --release --workspace --exclude testkit --bins
-    bin=${CARGO_TARGET_DIR:-target}/release
-else
-    # With all of the workspace, as the tests build it: another choice of crates is another choice of their features, and
-    # each would build most of it anew.
-    cargo build --locked --workspace --bins
-    bin=${CARGO_TARGET_DIR:-target}/debug
-fi
+build_programs --workspace --exclude testkit --bins
 
 step 3 "Starting the queue-manager with its own Redis"
 start_process queue-manager "$bin/queue-manager" serve

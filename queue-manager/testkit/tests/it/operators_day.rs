@@ -37,23 +37,16 @@ pub(crate) fn stand_in(copy: &Copy, name: &str, script: &str) -> PathBuf {
     folder
 }
 
-/// Runs a script. What it would build was built for these tests; another folder's build would take a minute more.
-pub(crate) async fn script(copy: &Copy, name: &str, arguments: &[&str]) -> Output {
-    let built = stand_in(copy, "cargo", "#!/bin/sh\nexit 0\n");
-    let path = format!("{}:{}", built.display(), std::env::var_os("PATH").unwrap().display());
-    copy.script_with(name, arguments, &[("PATH", &path)]).await
-}
-
 /// Runs a script that must succeed; what it said.
 pub(crate) async fn does(copy: &Copy, name: &str, arguments: &[&str]) -> String {
-    let output = script(copy, name, arguments).await;
+    let output = copy.script(name, arguments).await;
     assert!(output.status.success(), "{name} {arguments:?}: {}", said(&output));
     said(&output)
 }
 
 /// Runs a script that must refuse; what it said.
 pub(crate) async fn refuses(copy: &Copy, name: &str, arguments: &[&str], status: i32) -> String {
-    let output = script(copy, name, arguments).await;
+    let output = copy.script(name, arguments).await;
     assert_eq!(output.status.code(), Some(status), "{name} {arguments:?}: {}", said(&output));
     said(&output)
 }

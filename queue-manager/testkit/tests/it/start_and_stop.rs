@@ -41,12 +41,11 @@ impl Copy {
         environment: &[(&str, &str)],
     ) -> Output {
         let programs = our_program("queue-manager").unwrap();
-        let target = programs.ancestors().nth(2).unwrap();
         let local = |port: u16| format!("127.0.0.1:{port}");
         Command::new(self.folder.path().join("scripts").join(name))
             .args(arguments)
-            .env("CARGO_TARGET_DIR", target)
-            .env("ATELIER_PROFILE", "dev")
+            // What it would build was built for these tests; another folder's build would take a minute more.
+            .env("ATELIER_PROGRAMS", programs.parent().unwrap())
             .env("ATELIER_PORT", self.ports[0].to_string())
             .env("ATELIER_ADMIN_PORT", self.ports[1].to_string())
             .env("ATELIER_BIND", local(self.ports[2]))
