@@ -241,18 +241,20 @@ check "passwords and jobs are the same" is 0 "$one" completed
 check "the waiting job completes" within 90 is 1 "$waiting" completed
 check "the worker has its token" within 30 well worker
 
-if [ -x scripts/backup.sh ] && [ -x scripts/restore.sh ] && scripts/backup.sh --help 2>/dev/null | grep -qi docker; then
-    part "backup and restore"
-    scripts/backup.sh "$copy/backup"
-    "${compose[@]}" down 2>/dev/null
-    rm -rf data/redis data/files
-    scripts/restore.sh "$copy/backup"
-    scripts/start.sh --docker --participants 3 >/dev/null
-    check "jobs are there again" is 0 "$one" completed
-    check "pictures too" shows 0 "$one" walk-one
-else
-    echo "LEFT OUT: backup and restore: there are no scripts for Docker yet"
-fi
+part "backup, and restore where nothing is"
+scripts/backup.sh --with-passwords "$copy/backup"
+after=$(submit 0 after-the-backup 5)
+check "a job after the backup completes" within 60 is 0 "$after" completed
+"${compose[@]}" down 2>/dev/null
+rm -rf data/redis data/files data/accounts.json data/sign-ins.json
+: >data/gpu-1.token
+scripts/restore.sh "$(find backup -name '*.tar' | head -n 1)"
+scripts/start.sh --docker --participants 3 >/dev/null 2>&1
+check "jobs and passwords are there again" is 0 "$one" completed
+check "pictures too" shows 0 "$one" walk-one
+check "what came after the backup is not" refused state 0 "$after"
+job=$(submit 1 after-the-restore 5)
+check "a new job completes" within 60 is 1 "$job" completed
 
 part "twenty container seats (a stand-in in place of ComfyUI)"
 scripts/generate-users.sh >/dev/null
@@ -261,7 +263,7 @@ sed -i -e 's/^COMPOSE_FILE=.*/COMPOSE_FILE=docker-compose.yml:docker-compose.use
 (while docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' | grep "atelier-test-$id.seat-" >>memory; echo >>memory; do sleep 1; done) 2>/dev/null &
 sampler=$!
 before=$SECONDS
-scripts/update.sh --no-build
+scripts/update.sh --no-build 2>/dev/null
 echo "   20 seats healthy after $((SECONDS - before)) s"
 sleep 2
 kill "$sampler" 2>/dev/null
