@@ -29,6 +29,7 @@ use crate::identity::cookie::CookieKind;
 use crate::identity::guard::Pace;
 use crate::identity::{Passwords, join, sign_in};
 use crate::janitor::{Janitor, Settings};
+use crate::link::listener::{self, AwaitedAddress};
 use crate::metrics::Metrics;
 use crate::pages::Look;
 use crate::parts::Parts;
@@ -54,6 +55,7 @@ pub(crate) struct App {
     pub(crate) identity: Identity,
     pub(crate) hub: Hub,
     pub(crate) places: link::Places,
+    pub(crate) awaited_address: AwaitedAddress,
     pub(crate) look: Look,
     pub(crate) frontend: seat::frontend::Frontend,
     pub(crate) templates: seat::templates::Templates,
@@ -78,9 +80,8 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     // The addresses first: a start that cannot have them must leave nothing behind.
     let seats =
         TcpListener::bind(config.bind).await.with_context(|| format!("cannot listen on {}", config.bind))?;
-    let workers = TcpListener::bind(config.worker_bind)
-        .await
-        .with_context(|| format!("cannot listen for workers on {}", config.worker_bind))?;
+    let worker_bind = config.worker_bind;
+    let workers = listener::listen(worker_bind).await?;
     private_folder(&config.data, outside_store.is_none())?;
     let tasks = TaskTracker::new();
     let redis_stop = CancellationToken::new();
@@ -98,15 +99,22 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     let app = App::new(config, broker, shutdown.clone())?;
     app.start_roles(&tasks, webhook);
 
-    tracing::info!(seats = %seats.local_addr()?, workers = %workers.local_addr()?, "serving");
+    tracing::info!(seats = %seats.local_addr()?, workers = %worker_bind, "serving");
     let open = TaskTracker::new();
     let counted = |listener| CountingListener { listener, open: open.clone() };
     let public = axum::serve(counted(seats), public_router(app.clone()))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let private = axum::serve(counted(workers), link::router(app))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let private = async {
+        let workers = tokio::select! {
+            workers = listener::sooner_or_later(workers, worker_bind, &app.awaited_address) => workers?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        axum::serve(counted(workers), link::router(app.clone()))
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+            .await
+    };
     let both = async {
-        tokio::try_join!(public.into_future(), private.into_future())?;
+        tokio::try_join!(public.into_future(), private)?;
         open.close();
         open.wait().await;
         anyhow::Ok(())
@@ -188,6 +196,7 @@ impl App {
             config: Arc::new(config),
             hub: Hub::default(),
             places: link::Places::default(),
+            awaited_address: AwaitedAddress::default(),
             causes: Causes::new(broker.clone(), capabilities.clone()),
             parts: Parts::new(broker.clone(), files.clone()),
             broker,

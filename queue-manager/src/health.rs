@@ -16,6 +16,7 @@ use crate::alerts::in_words;
 use crate::alerts::storage::Room;
 use crate::config::Config;
 use crate::files::Files;
+use crate::link::listener::AwaitedAddress;
 use crate::problem::Trouble;
 
 /// A reaper that did not look for this long does not work.
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Health {
     status: &'static str,
     checks: BTreeMap<&'static str, String>,
-    /// What is nearly full, and what to do.
+    /// What is nearly full or not there yet, and what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -41,11 +42,12 @@ pub(crate) async fn alive() -> &'static str {
 }
 
 /// `GET /readyz` and `/health`: 503 while Redis, its scripts, the reaper or the disk do not work, or Redis evicts; 200 `degraded`
-/// without workers, or when the disk or Redis's memory is nearly full.
+/// without workers, when the disk or Redis's memory is nearly full, or while the workers' address is not there.
 pub(crate) async fn ready(
     State(config): State<Arc<Config>>,
     State(broker): State<Broker>,
     State(files): State<Files>,
+    State(awaited): State<AwaitedAddress>,
 ) -> (StatusCode, Json<Health>) {
     let must_mb = config.alerts.disk_free_mb;
     let room = tokio::time::timeout(PATIENCE, Room::look(&files, &broker, must_mb)).await;
@@ -58,7 +60,7 @@ pub(crate) async fn ready(
         ("memory", Ok(room.memory_in_words())),
         ("disk", disk(&files, &room)),
     ];
-    let warnings = warnings(&room);
+    let warnings: Vec<_> = warnings(&room).into_iter().chain(awaited.warning(config.worker_bind)).collect();
     let well = checks.iter().all(|(_, result)| result.is_ok());
     let checks = checks.into_iter().map(|(name, result)| (name, result.unwrap_or_else(|why| why))).collect();
     if !well {

@@ -4,6 +4,7 @@ mod events;
 mod files;
 mod join;
 mod lending;
+pub(crate) mod listener;
 mod places;
 mod progress;
 mod session;

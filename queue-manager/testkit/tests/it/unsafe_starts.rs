@@ -1,4 +1,5 @@
-//! Starts that would be unsafe end with a sentence that says what to do, and begin when somebody said that it is meant.
+//! Starts that would be unsafe end with a sentence that says what to do, and begin when somebody said that it is meant; one
+//! whose workers' address is not there yet begins and waits for it.
 
 use std::time::Duration;
 
@@ -72,4 +73,24 @@ async fn an_open_store_and_a_public_worker_link_are_refused() {
     let meant = [("ATELIER_WORKER_BIND", public.as_str()), ("ATELIER_PUBLIC_WORKER_LINK", "true")];
     let (serves, said) = start(&meant).await;
     assert!(serves, "{said}");
+}
+
+#[tokio::test]
+async fn a_workers_address_that_this_machine_does_not_have_is_waited_for_and_said_in_health() {
+    let folder = tempfile::tempdir().unwrap();
+    let bind = format!("127.0.0.1:{}", free_port().unwrap());
+    let mut command = Command::new(our_program("queue-manager").unwrap());
+    command.arg("serve").env("ATELIER_DATA", folder.path()).env("ATELIER_BIND", &bind);
+    // The last one that Tailscale may hand out.
+    command.env("ATELIER_WORKER_BIND", "100.127.255.254:3443");
+    let mut process = Process::start(command, &folder.path().join("log")).unwrap();
+    let health = waiting::until("health", LIMIT, async || {
+        let answer = reqwest::get(format!("http://{bind}/health")).await?;
+        Ok((answer.status() == 200).then_some(answer.json::<serde_json::Value>().await?))
+    });
+    let health = health.await.unwrap();
+    assert_eq!(health["status"], "degraded");
+    let warning = health["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("does not have the workers' address 100.127.255.254"), "{health}");
+    process.stop().await.unwrap();
 }
