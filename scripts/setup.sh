@@ -145,7 +145,7 @@ elif [ ! -s data/tls/tls.crt ]; then
 fi
 umask 022
 changed=$([ -f .env ] && echo "added to .env" || echo "in the new .env")
-[ -f .env ] || echo "# Settings of this workshop; docs/configuration.md lists them all. Compose and scripts/ read this file." >.env
+[ -f .env ] || echo "# Settings of this workshop; docs/configuration.md says what there is. Compose and scripts/ read this file." >.env
 # setting NAME VALUE: adds it where it is not set yet, be it commented out.
 setting() {
     if grep -q "^$1=" .env; then

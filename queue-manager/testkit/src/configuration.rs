@@ -108,9 +108,11 @@ fn capitalised(text: &str) -> String {
 }
 
 const INTRODUCTION: &str = "\
-Every setting is an environment variable, and a flag as well; a flag wins. An empty variable counts as not set. A program
-that cannot use a value, or finds it unsafe, does not start and says why. Yes-or-no settings take `true` or `false`.
-`.env.example` lists all of them; no program reads a `.env` by itself, so load it into the shell:
+Every setting of the programs is an environment variable, and a flag as well; a flag wins. An empty variable counts as not set.
+A program that cannot use a value, or finds it unsafe, does not start and says why. Yes-or-no settings take `true` or `false`.
+What nginx is told (https, names, a redirect) `scripts/render-nginx.sh --help` lists; what only Docker is told (limits, the
+link's address) stands in `docker-compose.yml` and `docker-compose.users.yml`.
+`.env.example` lists what is on this page; no program reads a `.env` by itself, so load it into the shell:
 
     set -a; . ./.env; set +a
 

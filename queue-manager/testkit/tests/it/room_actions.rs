@@ -131,8 +131,8 @@ async fn the_whole_room_is_steered_by_clicks() {
 }
 
 #[tokio::test]
-async fn a_running_job_is_stopped_and_failures_are_retried_by_clicks() {
-    let room = Dashboard::open(WorkshopBuilder::new().workers(1).step_ms(100)).await;
+async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_worker_is_forgotten_by_clicks() {
+    let mut room = Dashboard::open(WorkshopBuilder::new().workers(1).step_ms(100)).await;
     let driver = Driver::start(&room.workshop.data()).await.unwrap();
     let ada = room.workshop.person("user001").unwrap();
     for seed in [1, 2] {
@@ -162,6 +162,16 @@ async fn a_running_job_is_stopped_and_failures_are_retried_by_clicks() {
     assert_eq!(room.ask(&format!("/jobs/{id}")).await["state"], "running", "for ten seconds it can be kept");
     ada.wait_for(&id, "cancelled").await.unwrap();
     logged(&room, "job.cancel", &id).await;
+
+    click(&browser, "#zone-problems [formaction^='/causes/'][formaction$='/dismiss']").await;
+    let gone = "return !document.querySelector(\"#zone-problems [formaction$='/dismiss']\");";
+    browser.wait_for("the problem to go", gone, vec![]).await.unwrap();
+    assert_eq!(room.last_deed().await.0, "cause.dismiss");
+    room.workshop.workers[0].stop().await.unwrap();
+    click(&browser, "#w-gpu-1 [formaction='/workers/gpu-1/forget']").await;
+    let gone = "return !document.getElementById('w-gpu-1');";
+    browser.wait_for("the lane to go", gone, vec![]).await.unwrap();
+    logged(&room, "worker.forget", "gpu-1").await;
     browser.close().await.unwrap();
 }
 
