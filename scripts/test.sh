@@ -25,7 +25,7 @@ all=(--locked --workspace --lib --test '*')
 failed=
 run() { "$@" | tee -a "$said" || failed=1; }
 # They wait for one another's processes more than they compute.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-3}
 run cargo test "${all[@]}" --no-fail-fast -- ${1:+"$1"}
 
 # The broker's tests again on other engines. Most histories are for plain Redis; here some are enough.

@@ -131,7 +131,8 @@ async fn the_whole_room_is_steered_by_clicks() {
 }
 
 #[tokio::test]
-async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_worker_is_forgotten_by_clicks() {
+async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_worker_is_forgotten_by_clicks()
+ {
     let mut room = Dashboard::open(WorkshopBuilder::new().workers(1).step_ms(100)).await;
     let driver = Driver::start(&room.workshop.data()).await.unwrap();
     let ada = room.workshop.person("user001").unwrap();
@@ -164,12 +165,13 @@ async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_
     logged(&room, "job.cancel", &id).await;
 
     click(&browser, "#zone-problems [formaction^='/causes/'][formaction$='/dismiss']").await;
-    let gone = "return !document.querySelector(\"#zone-problems [formaction$='/dismiss']\");";
+    // What is under the pointer stays there, struck out.
+    let gone = "return !document.querySelector(\"#zone-problems li:not(.gone) [formaction$='/dismiss']\");";
     browser.wait_for("the problem to go", gone, vec![]).await.unwrap();
     assert_eq!(room.last_deed().await.0, "cause.dismiss");
     room.workshop.workers[0].stop().await.unwrap();
     click(&browser, "#w-gpu-1 [formaction='/workers/gpu-1/forget']").await;
-    let gone = "return !document.getElementById('w-gpu-1');";
+    let gone = "return !document.querySelector('#w-gpu-1:not(.gone)');";
     browser.wait_for("the lane to go", gone, vec![]).await.unwrap();
     logged(&room, "worker.forget", "gpu-1").await;
     browser.close().await.unwrap();
