@@ -102,9 +102,13 @@ impl Viewer {
             Err(ClientError::Refused) => return Err(ClientError::Refused),
             Err(error) => {
                 let since = *self.away.get_or_insert_with(Instant::now);
-                return Ok(Some(
-                    json!({"away": first_sentence(&error.to_string()), "for": since.elapsed().as_secs()}),
-                ));
+                let said = error.to_string();
+                let why = match &error {
+                    // Its address and what broke help nobody in the room.
+                    ClientError::Unreachable(_) => "The queue-manager is not answering.",
+                    _ => first_sentence(&said),
+                };
+                return Ok(Some(json!({"away": why, "for": since.elapsed().as_secs()})));
             }
         };
         let back = self.away.take().is_some();
