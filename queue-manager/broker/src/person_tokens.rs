@@ -12,7 +12,6 @@ use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::sessions::{GENERATION, SecretHash, generation};
 use crate::signals::Door;
-use crate::tokens::USE_NOTED_EVERY_MS;
 
 /// A person's token as it is listed. Times are ms since 1970 by the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,14 +114,7 @@ impl Broker {
         if number(&token, "expires_at") <= now_ms || generation(&token) != generation(&fields) {
             return Ok(None);
         }
-        if used_at.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= USE_NOTED_EVERY_MS) {
-            redis::cmd("HSET")
-                .arg(self.keys.tokens_used())
-                .arg(id.as_str())
-                .arg(now_ms)
-                .query_async::<()>(&mut connection)
-                .await?;
-        }
+        self.note_use(&id, used_at, now_ms).await?;
         let account = Account::read(name, &fields).filter(|account| !account.disabled);
         Ok(account.map(|account| (account, scopes(&token))))
     }

@@ -11,7 +11,7 @@ use crate::sessions::SecretHash;
 use crate::signals::Door;
 
 /// The time of the last use is written at most this often, so that a busy worker costs nothing.
-pub(crate) const USE_NOTED_EVERY_MS: u64 = 60_000;
+const USE_NOTED_EVERY_MS: u64 = 60_000;
 
 /// A worker's token as it is listed. Times are ms since 1970 by the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +95,28 @@ impl Broker {
         if expires_at.is_some_and(|end| end <= now_ms) {
             return Ok(None);
         }
-        if used_at.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= USE_NOTED_EVERY_MS) {
-            redis::cmd("HSET")
-                .arg(self.keys.tokens_used())
-                .arg(id.as_str())
-                .arg(now_ms)
-                .query_async::<()>(&mut connection)
-                .await?;
-        }
+        self.note_use(&id, used_at, now_ms).await?;
         Ok(Some(worker))
+    }
+
+    /// Notes that a token opened something, at most once a minute.
+    pub(crate) async fn note_use(
+        &self,
+        id: &TokenId,
+        used_at: Option<u64>,
+        now_ms: u64,
+    ) -> Result<(), BrokerError> {
+        if used_at.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < USE_NOTED_EVERY_MS) {
+            return Ok(());
+        }
+        let mut connection = self.connection.clone();
+        redis::cmd("HSET")
+            .arg(self.keys.tokens_used())
+            .arg(id.as_str())
+            .arg(now_ms)
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
     }
 
     /// Every token of every worker, by worker and age.

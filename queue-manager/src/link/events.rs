@@ -1,7 +1,5 @@
 //! ComfyUI's messages on their way from a worker to the tab that submitted the job.
 
-use std::time::Duration;
-
 use queue_broker::frames::{ExecutionFrame, Payload};
 use queue_broker::{Broker, BrokerError};
 use queue_protocol::link::{Event, HeldLease, JobResult};
@@ -20,11 +18,6 @@ pub(super) struct Audience {
 /// Messages that the next one of their kind replaces: not kept for a tab that is away.
 const PASSING: [&str; 2] = ["progress", "progress_state"];
 
-/// How often a message is said again to a store that does not answer, and after which pause: with the time it has for an
-/// answer some ten seconds, after which an outage is counted as one.
-const TRIES_AGAIN: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(500);
-
 /// Publishes one text message.
 pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) -> Result<(), BrokerError> {
     #[derive(Deserialize)]
@@ -40,23 +33,7 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
         job: event.job,
         payload: Payload::Text(event.frame.get().to_owned()),
     };
-    if PASSING.contains(&kind.as_str()) {
-        return broker.publish(&frame, false).await;
-    }
-    keep(broker, &frame).await
-}
-
-/// Publishes a message that must not be lost: again while the store stands still for a moment, as on a busy disk. One that
-/// had arrived after all is the same one. The link waits meanwhile, which keeps the order.
-async fn keep(broker: &Broker, frame: &ExecutionFrame) -> Result<(), BrokerError> {
-    let mut again = TRIES_AGAIN;
-    loop {
-        match broker.publish(frame, true).await {
-            Err(BrokerError::Unavailable(_)) if again > 0 => again -= 1,
-            done => return done,
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    broker.publish(&frame, !PASSING.contains(&kind.as_str())).await
 }
 
 /// Tells that a job failed for good, also to a tab that comes back later.
@@ -70,7 +47,7 @@ pub(super) async fn failure(
     for message in notices::failure(id, result, ended_at) {
         let payload = Payload::Text(message.to_string());
         let Audience { participant, client } = audience.clone();
-        keep(broker, &ExecutionFrame { number: None, participant, client, job: id, payload }).await?;
+        broker.publish(&ExecutionFrame { number: None, participant, client, job: id, payload }, true).await?;
     }
     Ok(())
 }
