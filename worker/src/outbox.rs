@@ -5,14 +5,14 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use queue_protocol::link::{FromWorker, HeldLease};
+use queue_protocol::link::{Event, FromWorker, HeldLease};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::uplink::Uplink;
 
-/// One message of ComfyUI that waits for the link.
+/// One message of ComfyUI for the tab that waits for it.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     /// The job and its claim.
@@ -26,6 +26,13 @@ pub struct Waiting {
 /// Types of which only the newest is worth sending.
 const NEWEST_WINS: [&str; 2] = ["progress", "progress_state"];
 
+impl Placed {
+    fn event(&self) -> Event {
+        let HeldLease { job, token } = self.message.lease;
+        Event { job, token, number: self.number, frame: self.message.frame.clone() }
+    }
+}
+
 impl Waiting {
     fn passes(&self) -> bool {
         NEWEST_WINS.contains(&self.kind.as_str())
@@ -37,8 +44,8 @@ impl Waiting {
 pub(crate) enum Due {
     /// A message of the worker itself.
     Say(FromWorker),
-    /// A message of ComfyUI; it stays in the outbox until [`Outbox::sent`].
-    Event(Waiting),
+    /// A message of ComfyUI.
+    Event(Event),
     /// The newest preview.
     Preview(HeldLease, Vec<u8>),
     /// The question whether all this has arrived.
@@ -47,11 +54,21 @@ pub(crate) enum Due {
     Nothing(Option<Instant>),
 }
 
+/// A message with its place among all that this process has to say.
+#[derive(Debug)]
+struct Placed {
+    message: Waiting,
+    number: u64,
+}
+
 struct Contents {
     urgent: VecDeque<FromWorker>,
-    messages: VecDeque<Waiting>,
-    /// The message that is being sent, if it is one of ComfyUI's.
-    sending: Option<Waiting>,
+    messages: VecDeque<Placed>,
+    /// The number of the last message.
+    numbered: u64,
+    /// Messages that were handed to the link and may not have arrived, and how much had been sent with each; the last one
+    /// may still be on its way into the socket.
+    unconfirmed: VecDeque<(u64, Placed)>,
     /// Whether something was taken out and is not counted as sent yet.
     in_hand: bool,
     end: Option<FromWorker>,
@@ -65,12 +82,15 @@ impl Contents {
             return Due::Say(message);
         }
         // Progress that something else follows keeps its place before it.
-        let followed = self.end.is_some() || self.messages.iter().any(|message| !message.passes());
+        let followed = self.end.is_some() || self.messages.iter().any(|placed| !placed.message.passes());
         if (followed || self.uplink.has_room())
-            && let Some(message) = self.messages.pop_front()
+            && let Some(placed) = self.messages.pop_front()
         {
-            self.sending = Some(message.clone());
-            return Due::Event(message);
+            let event = placed.event();
+            if !placed.message.passes() {
+                self.unconfirmed.push_back((u64::MAX, placed));
+            }
+            return Due::Event(event);
         }
         if self.messages.is_empty()
             && let Some(end) = self.end.take()
@@ -101,7 +121,8 @@ impl Default for Outbox {
         let contents = Contents {
             urgent: VecDeque::new(),
             messages: VecDeque::new(),
-            sending: None,
+            numbered: 0,
+            unconfirmed: VecDeque::new(),
             in_hand: false,
             end: None,
             preview: None,
@@ -121,13 +142,19 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// A claim begins of which so many messages are known: the next ones have larger numbers.
+    pub(crate) fn number_from(&self, known: u64) {
+        self.change(|contents| contents.numbered = contents.numbered.max(known));
+    }
+
     /// Adds a message. A progress message takes the place of the one of its type that still waits.
     pub fn push(&self, message: Waiting) {
         self.change(|contents| {
             if message.passes() {
-                contents.messages.retain(|waiting| waiting.kind != message.kind);
+                contents.messages.retain(|waiting| waiting.message.kind != message.kind);
             }
-            contents.messages.push_back(message);
+            contents.numbered += 1;
+            contents.messages.push_back(Placed { message, number: contents.numbered });
         });
     }
 
@@ -158,18 +185,19 @@ impl Outbox {
     pub(crate) fn clear(&self) {
         self.change(|contents| {
             contents.messages.clear();
-            (contents.sending, contents.end, contents.preview) = (None, None, None);
+            contents.unconfirmed.clear();
+            (contents.end, contents.preview) = (None, None);
         });
     }
 
-    /// A new link is open: what was said about the last one means nothing there, and a message that was being sent may
-    /// not have arrived.
+    /// A new link is open: what was said about the last one means nothing there, and of ComfyUI's messages all that may not
+    /// have arrived are sent again.
     pub(crate) fn start_again(&self, now: Instant) {
         self.change(|contents| {
             contents.urgent.clear();
             (contents.end, contents.preview) = (None, None);
-            if let Some(unsent) = contents.sending.take() {
-                contents.messages.push_front(unsent);
+            while let Some((_, lost)) = contents.unconfirmed.pop_back() {
+                contents.messages.push_front(lost);
             }
             (contents.in_hand, contents.uplink) = (false, Uplink::new(now));
         });
@@ -192,8 +220,11 @@ impl Outbox {
     /// A message of so many bytes went to the socket.
     pub(crate) fn sent(&self, bytes: usize) {
         let mut contents = self.contents();
-        (contents.sending, contents.in_hand) = (None, false);
-        contents.uplink.sent(bytes);
+        contents.in_hand = false;
+        let sent = contents.uplink.sent(bytes);
+        if let Some((upto, _)) = contents.unconfirmed.back_mut().filter(|(upto, _)| *upto == u64::MAX) {
+            *upto = sent;
+        }
     }
 
     /// A preview of so many bytes went to the socket, begun at `at`.
@@ -205,7 +236,11 @@ impl Outbox {
 
     /// Everything up to this question has arrived.
     pub(crate) fn arrived(&self, number: u64, now: Instant) {
-        self.change(|contents| contents.uplink.arrived(number, now));
+        self.change(|contents| {
+            contents.uplink.arrived(number, now);
+            let arrived = contents.unconfirmed.partition_point(|(upto, _)| *upto <= number);
+            contents.unconfirmed.drain(..arrived);
+        });
     }
 
     /// Returns when something changed since the last call.
@@ -306,14 +341,25 @@ mod tests {
     }
 
     #[test]
-    fn a_new_link_sends_the_message_that_the_last_one_may_have_lost() {
+    fn a_new_link_sends_all_that_the_last_one_may_have_lost_with_the_numbers_it_had() {
         let (outbox, now) = (Outbox::default(), Instant::now());
         push(&outbox, "execution_start", "a");
-        push(&outbox, "executed", "b");
+        assert_eq!(sent(&outbox, 1, now), ["a"]);
+        outbox.arrived(1, now);
+        for (kind, text) in [("executing", "b"), ("progress", "step"), ("executed", "c")] {
+            push(&outbox, kind, text);
+        }
+        assert_eq!(sent(&outbox, 1, now), ["b", "step", "c"]);
+        push(&outbox, "executing", "d");
         outbox.say(renew(1));
         assert!(matches!(outbox.due(now), Due::Say(_)));
-        assert!(matches!(outbox.due(now), Due::Event(_)));
+        assert!(matches!(outbox.due(now), Due::Event(Event { number: 5, .. })), "it is cut off half way");
         outbox.start_again(now);
-        assert_eq!(sent(&outbox, 1, now), ["a", "b"]);
+        assert!(matches!(outbox.due(now), Due::Event(Event { number: 2, .. })), "b, as before");
+        outbox.sent(1);
+        assert_eq!(sent(&outbox, 1, now), ["c", "d"]);
+        outbox.arrived(1, now);
+        outbox.start_again(now);
+        assert_eq!(sent(&outbox, 1, now), ["c", "d"], "one of three had arrived");
     }
 }

@@ -35,9 +35,11 @@ impl Uplink {
         Self { sent: 0, arrived: 0, asked: None, distance: None, preview: None, next_preview: now }
     }
 
-    /// Notes bytes that were handed to the socket.
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    /// Notes bytes that were handed to the socket; answers how many that makes, which is also the number of the ping whose
+    /// answer says that they have arrived.
+    pub(crate) fn sent(&mut self, bytes: usize) -> u64 {
         self.sent += bytes as u64;
+        self.sent
     }
 
     /// Notes a preview that was handed to the socket, begun at `at`.

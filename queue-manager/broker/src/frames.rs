@@ -1,7 +1,7 @@
 //! Execution messages on their way to the tab that submitted the job: a line with the number of a kept one, a header line
 //! in JSON, then the message.
 
-use queue_protocol::{AccountName, ClientId, JobId, limits};
+use queue_protocol::{AccountName, ClientId, JobId, LeaseToken, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::Broker;
@@ -22,6 +22,16 @@ pub struct ExecutionFrame {
     pub job: JobId,
     /// What to send.
     pub payload: Payload,
+}
+
+/// Where a message stands among all that a claim has to say. It is the same when the message is sent again, because nobody
+/// knew whether it had arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The claim.
+    pub token: LeaseToken,
+    /// Grows with every message of the claim.
+    pub number: u64,
 }
 
 /// A websocket message.
@@ -77,14 +87,14 @@ impl ExecutionFrame {
 }
 
 impl Broker {
-    /// Publishes a message; with `keep` it also waits, up to an hour, for a tab that is away, and the same message sent again
-    /// right behind itself is the same one.
+    /// Publishes a message; one with a place also waits, up to an hour, for a tab that is away, and changes nothing when it
+    /// is sent again.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: the tab may have it or not; the job is as it was.
-    pub async fn publish(&self, frame: &ExecutionFrame, keep: bool) -> Result<(), BrokerError> {
+    pub async fn publish(&self, frame: &ExecutionFrame, kept: Option<Place>) -> Result<(), BrokerError> {
         let bytes = frame.encode()?;
-        if let (true, Some(client)) = (keep, &frame.client) {
+        if let (Some(place), Some(client)) = (kept, &frame.client) {
             let call = script!("transitions/frame").call(self);
             return call
                 .arg(frame.participant.as_str())
@@ -93,6 +103,8 @@ impl Broker {
                 .arg(limits::MISSED)
                 .arg(limits::MISSED_TABS)
                 .arg(limits::MISSED_BYTES)
+                .arg(place.token.to_string())
+                .arg(place.number)
                 .run()
                 .await
                 .map(drop);

@@ -170,6 +170,9 @@ pub struct Event {
     pub job: JobId,
     /// The claim it was made under.
     pub token: LeaseToken,
+    /// Grows with every message of the claim, from [`Offer::said`]. A message that may not have arrived is sent again on the next link
+    /// with the same number, and is told once.
+    pub number: u64,
     /// `{"type": …, "data": {…}}`.
     pub frame: Box<RawValue>,
 }
@@ -269,6 +272,9 @@ pub struct Offer {
     /// Keys of paid nodes for the prompt's `extra_data`; to be kept nowhere and said to nobody else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Secret>,
+    /// The number of this claim's last message that is known; the next one has a larger one. Above 0 for a worker that
+    /// was restarted, or took another's place, and goes on with the same claim.
+    pub said: u64,
 }
 
 /// The job that a worker will probably be lent next, as far as it may know it: what to fetch, and nothing else.
@@ -315,7 +321,7 @@ mod tests {
     fn an_event_keeps_the_bytes_of_its_frame() {
         let frame = r#"{"type":"executing","data":{"node":null,  "prompt_id":"x"}}"#;
         let job = "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001";
-        let text = format!(r#"{{"event":{{"job":"{job}","token":7,"frame":{frame}}}}}"#);
+        let text = format!(r#"{{"event":{{"job":"{job}","token":7,"number":1,"frame":{frame}}}}}"#);
         let FromWorker::Event(event) = serde_json::from_str(&text).unwrap() else { panic!("an event") };
         assert_eq!(event.frame.get(), frame);
         assert_eq!(serde_json::to_string(&FromWorker::Event(event)).unwrap(), text);

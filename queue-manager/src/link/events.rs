@@ -1,9 +1,9 @@
 //! ComfyUI's messages on their way from a worker to the tab that submitted the job.
 
-use queue_broker::frames::{ExecutionFrame, Payload};
+use queue_broker::frames::{ExecutionFrame, Payload, Place};
 use queue_broker::{Broker, BrokerError};
 use queue_protocol::link::{Event, HeldLease, JobResult};
-use queue_protocol::{AccountName, ClientId, JobId, frame};
+use queue_protocol::{AccountName, ClientId, frame};
 use serde::Deserialize;
 
 use crate::seat::notices;
@@ -17,6 +17,9 @@ pub(super) struct Audience {
 
 /// Messages that the next one of their kind replaces: not kept for a tab that is away.
 const PASSING: [&str; 2] = ["progress", "progress_state"];
+
+/// Where our own messages about a claim begin: behind all that its worker says.
+const BEHIND_ALL: u64 = 1 << 40;
 
 /// Publishes one text message.
 pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) -> Result<(), BrokerError> {
@@ -33,21 +36,23 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
         job: event.job,
         payload: Payload::Text(event.frame.get().to_owned()),
     };
-    broker.publish(&frame, !PASSING.contains(&kind.as_str())).await
+    let kept = !PASSING.contains(&kind.as_str());
+    broker.publish(&frame, kept.then_some(Place { token: event.token, number: event.number })).await
 }
 
 /// Tells that a job failed for good, also to a tab that comes back later.
 pub(super) async fn failure(
     broker: &Broker,
     audience: &Audience,
-    id: JobId,
+    lease: HeldLease,
     result: &JobResult,
 ) -> Result<(), BrokerError> {
-    let ended_at = broker.job(id).await?.and_then(|job| job.ended_at);
-    for message in notices::failure(id, result, ended_at) {
+    let ended_at = broker.job(lease.job).await?.and_then(|job| job.ended_at);
+    for (number, message) in (BEHIND_ALL..).zip(notices::failure(lease.job, result, ended_at)) {
         let payload = Payload::Text(message.to_string());
         let Audience { participant, client } = audience.clone();
-        broker.publish(&ExecutionFrame { number: None, participant, client, job: id, payload }, true).await?;
+        let frame = ExecutionFrame { number: None, participant, client, job: lease.job, payload };
+        broker.publish(&frame, Some(Place { token: lease.token, number })).await?;
     }
     Ok(())
 }
@@ -69,5 +74,5 @@ pub(super) async fn preview(
         job: lease.job,
         payload: Payload::Binary(bytes.to_vec()),
     };
-    broker.publish(&frame, false).await
+    broker.publish(&frame, None).await
 }

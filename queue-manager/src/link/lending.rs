@@ -61,6 +61,7 @@ impl Session {
                     body,
                     inputs: lent.inputs,
                     keys,
+                    said: lent.said,
                 };
                 say(socket, &ToWorker::Job(Box::new(offer))).await?;
                 self.hint(socket).await
@@ -180,7 +181,7 @@ impl Session {
             && for_good
             && end.kind != FailureKind::ComfyuiLost
         {
-            self.note(events::failure(&self.app.broker, &audience, lease.job, &end.result).await);
+            self.note(events::failure(&self.app.broker, &audience, lease, &end.result).await);
         }
     }
 

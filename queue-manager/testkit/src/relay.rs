@@ -1,5 +1,5 @@
 //! A line between two programs that a test can make slow or silent, as a bad network would: nothing is closed, bytes just
-//! do not come. It can keep every byte that came back as well.
+//! do not come. It can also break, with all that is on its way, and keep every byte that came back.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +36,7 @@ pub struct Relay {
     /// `http://…` of this end.
     pub url: String,
     line: watch::Sender<Line>,
+    open: Arc<Mutex<CancellationToken>>,
     tapes: Option<Arc<Mutex<Vec<Tape>>>>,
     _over: DropGuard,
 }
@@ -69,9 +70,10 @@ impl Relay {
         let listener = socket.listen(64)?;
         let url = format!("http://{}", listener.local_addr()?);
         let tasks = TaskTracker::new();
-        let accepting = accept(listener, server, seen, tapes.clone(), over.clone(), tasks.clone());
+        let open = Arc::new(Mutex::new(over.child_token()));
+        let accepting = accept(listener, server, seen, tapes.clone(), Arc::clone(&open), tasks.clone());
         tasks.spawn(over.clone().run_until_cancelled_owned(accepting));
-        Ok(Self { url, line, tapes, _over: over.drop_guard() })
+        Ok(Self { url, line, open, tapes, _over: over.drop_guard() })
     }
 
     /// Every byte that came back so far, for each connection in its order. Empty without a recording.
@@ -86,6 +88,14 @@ impl Relay {
     pub fn set(&self, line: Line) {
         self.line.send_replace(line);
     }
+
+    /// Breaks every open connection; what it had not passed on is lost. Later ones are on a good line.
+    pub fn break_off(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.cancel();
+        *open = CancellationToken::new();
+        self.set(Line::default());
+    }
 }
 
 async fn accept(
@@ -93,7 +103,7 @@ async fn accept(
     server: String,
     line: watch::Receiver<Line>,
     tapes: Option<Arc<Mutex<Vec<Tape>>>>,
-    over: CancellationToken,
+    open: Arc<Mutex<CancellationToken>>,
     tasks: TaskTracker,
 ) {
     while let Ok((near, _)) = listener.accept().await {
@@ -106,8 +116,9 @@ async fn accept(
         });
         let up = pass_on(near_in, far_out, line.clone(), None, |line| (line.up_silent, line.up));
         let down = pass_on(far_in, near_out, line.clone(), tape, |line| (line.down_silent, None));
-        tasks.spawn(over.clone().run_until_cancelled_owned(up));
-        tasks.spawn(over.clone().run_until_cancelled_owned(down));
+        let broken = open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        tasks.spawn(broken.clone().run_until_cancelled_owned(up));
+        tasks.spawn(broken.run_until_cancelled_owned(down));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use queue_client::ClientError;
 use queue_client::link::{Heard, LinkSender};
 use queue_client::transfer::Transfer;
-use queue_protocol::link::{Event, FromWorker, HeldLease, Offer, Part, Renew, ToWorker, Unready};
+use queue_protocol::link::{FromWorker, HeldLease, Offer, Part, Renew, ToWorker, Unready};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::{Link, Opened, Over};
@@ -216,6 +216,7 @@ impl Link {
         }
         tracing::info!(job.id = %offer.job, participant.id = %offer.participant, attempt = offer.attempt, "running a job");
         let before = self.before.take();
+        self.outbox.number_from(offer.said);
         self.run = Some(job::start(offer, surroundings, &self.tasks, before));
     }
 
@@ -250,11 +251,7 @@ async fn send_all(outbox: &Outbox, sender: &mut LinkSender) -> Result<Infallible
         let now = Instant::now();
         match outbox.due(now) {
             Due::Say(message) => outbox.sent(sender.say(&message).await?),
-            Due::Event(waiting) => {
-                let HeldLease { job, token } = waiting.lease;
-                let event = Event { job, token, frame: waiting.frame };
-                outbox.sent(sender.say(&FromWorker::Event(event)).await?);
-            }
+            Due::Event(event) => outbox.sent(sender.say(&FromWorker::Event(event)).await?),
             Due::Preview(lease, frame) => {
                 outbox.sent_preview(sender.preview(lease, &frame).await?, now);
             }

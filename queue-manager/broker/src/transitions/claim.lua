@@ -4,7 +4,7 @@
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] lease ms
 -- ARGV[4] '1' when the worker does not know of a job it holds
 -- ARGV[5] crash deliveries before a job is parked   ARGV[6] result of a parked job as JSON
--- Answers lent id participant token attempts body inputs client waited sealed | ask needs json … | draining | idle
+-- Answers lent id participant token attempts body inputs client waited sealed said | ask needs json … | draining | idle
 
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local me = key('worker', worker)
@@ -18,7 +18,7 @@ local function lent(id, job, token, attempts)
   redis.call('ZREM', key('idle'), worker)
   return { 'lent', id, job.participant, token, attempts,
     redis.call('GET', key('body', id)) or '', redis.call('GET', key('inputs', id)) or '', job.client,
-    waited(id), redis.call('GET', key('sealed', id)) or '' }
+    waited(id), redis.call('GET', key('sealed', id)) or '', redis.call('GET', key('said', token)) or '0' }
 end
 
 -- The answer to an earlier claim was lost, or the worker restarted: the same lease again, with the same token. A worker

@@ -54,6 +54,8 @@ pub struct Lent {
     pub waited: Duration,
     /// Keys of paid nodes, as they were sealed.
     pub sealed: Option<Vec<u8>>,
+    /// The place of the last message that this claim had for the tab; 0 before the first. See [`crate::frames::Place`].
+    pub said: u64,
 }
 
 impl Broker {
@@ -96,6 +98,7 @@ impl Broker {
             client: reply.text(7)?.parse().ok(),
             waited: Duration::from_millis(reply.parse(8)?),
             sealed: Some(reply.bytes(9)?.to_vec()).filter(|sealed| !sealed.is_empty()),
+            said: reply.parse(10)?,
         })))
     }
 }

@@ -1,18 +1,20 @@
 -- Publishes one execution message for the tab that submitted the job, and keeps it until that tab has it. What waits for
 -- all of one participant's tabs has a limit: then tabs that were away longest lose theirs, and then the oldest messages go.
--- It gets a number that only grows, so that a tab that finds it waiting and hears it as well tells it once. The same message
--- behind itself is one that was sent again: it changes nothing.
+-- It gets a number that only grows, so that a tab that finds it waiting and hears it as well tells it once. A message whose
+-- place in its claim is not behind the last one's was sent again: it changes nothing.
 -- Refused when the store is full
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] participant   ARGV[3] client id   ARGV[4] the message
 -- ARGV[5] messages for one tab   ARGV[6] tabs of one participant   ARGV[7] bytes for all of them
+-- ARGV[8] token of the claim it was made under   ARGV[9] its place among that claim's messages
 -- Answers kept | repeated
 
 local participant, client, message = ARGV[2], ARGV[3], ARGV[4]
 local most, most_tabs, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local list, sizes = key('missed', participant, client), key('missing', participant)
-local newest = redis.call('LINDEX', list, -1)
-if newest and newest:sub(newest:find('\n', 1, true) + 1) == message then return { 'repeated' } end
+local said, place = key('said', ARGV[8]), tonumber(ARGV[9])
+if place <= tonumber(redis.call('GET', said) or '0') then return { 'repeated' } end
+redis.call('SET', said, whole(place), 'PX', 3600000)
 -- As with lease tokens: it grows also after a log that lost its end.
 local number = whole(math.max(tonumber(redis.call('GET', key('frames', 'last')) or '0') + 1, now))
 redis.call('SET', key('frames', 'last'), number)

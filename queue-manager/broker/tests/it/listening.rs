@@ -1,9 +1,11 @@
 //! Announcements: numbered without a gap, in the owner's feed and in the room's.
 
+use std::cell::Cell;
+
 use queue_broker::Broker;
-use queue_broker::frames::{ExecutionFrame, Payload};
+use queue_broker::frames::{ExecutionFrame, Payload, Place};
 use queue_broker::signals::Signal;
-use queue_protocol::{ClientId, JobState, limits};
+use queue_protocol::{ClientId, JobState, LeaseToken, limits};
 use tokio::sync::mpsc;
 
 use crate::redis_server::fresh_workshop;
@@ -81,6 +83,10 @@ async fn a_cancel_names_the_worker_and_the_claim() {
     }
 }
 
+fn place(number: u64) -> Place {
+    Place { token: LeaseToken(7), number }
+}
+
 #[tokio::test]
 async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
     let broker = fresh_workshop().await;
@@ -92,7 +98,7 @@ async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
         job: submit(&broker, &person("ada")).await,
         payload: Payload::Text(r#"{"type":"executed"}"#.to_owned()),
     };
-    broker.publish(&frame, true).await.unwrap();
+    broker.publish(&frame, Some(place(1))).await.unwrap();
     let tab = frame.client.clone().unwrap();
     assert_eq!(broker.missed(&person("ben"), &tab).await.unwrap(), []);
     let waiting = broker.missed(&person("ada"), &tab).await.unwrap();
@@ -108,7 +114,9 @@ async fn a_kept_message_has_one_number_wherever_it_is_met_and_is_not_kept_again_
     let (ada, tab) = (person("ada"), "tab-1".parse().unwrap());
     let job = submit(&broker, &ada).await;
     let mut heard = listening(&broker).await;
-    for text in ["first", "first", "second", "first"] {
+    let said =
+        [(1, "first"), (2, "second"), (1, "first"), (2, "second"), (3, "second"), (5, "last"), (4, "late")];
+    for (number, text) in said {
         let payload = Payload::Text(text.to_owned());
         let frame = ExecutionFrame {
             number: None,
@@ -117,7 +125,7 @@ async fn a_kept_message_has_one_number_wherever_it_is_met_and_is_not_kept_again_
             job,
             payload,
         };
-        broker.publish(&frame, true).await.unwrap();
+        broker.publish(&frame, Some(place(number))).await.unwrap();
     }
     let waiting = broker.missed(&ada, &tab).await.unwrap();
     let mut published = Vec::new();
@@ -128,19 +136,38 @@ async fn a_kept_message_has_one_number_wherever_it_is_met_and_is_not_kept_again_
     }
     assert_eq!(published, waiting);
     let texts: Vec<_> = waiting.iter().map(|frame| frame.payload.clone()).collect();
-    assert_eq!(texts, ["first", "second", "first"].map(|text| Payload::Text(text.to_owned())));
+    assert_eq!(texts, ["first", "second", "second", "last"].map(|text| Payload::Text(text.to_owned())));
     assert!(waiting.is_sorted_by(|one, next| one.number.unwrap() < next.number.unwrap()));
+}
+
+#[tokio::test]
+async fn a_worker_that_goes_on_with_its_claim_is_told_what_it_has_said() {
+    let broker = fresh_workshop().await;
+    let (ada, worker) = (person("ada"), gpu("gpu-1"));
+    let job = submit(&broker, &ada).await;
+    let first = lent(&broker, &worker).await;
+    let client = Some("tab-1".parse().unwrap());
+    let payload = Payload::Text("halfway".to_owned());
+    let frame = ExecutionFrame { number: None, participant: ada, client, job, payload };
+    broker.publish(&frame, Some(Place { token: first.token, number: 12 })).await.unwrap();
+    let again = lent(&broker, &worker).await;
+    assert_eq!((first.said, again.said, again.token), (0, 12, first.token));
 }
 
 #[tokio::test]
 async fn what_waits_for_tabs_that_are_away_has_a_limit_and_the_newest_stays() {
     let broker = fresh_workshop().await;
     let (ada, job) = (person("ada"), submit(&broker, &person("ada")).await);
+    let said = Cell::new(0);
     let send = async |tab: &str, text: String| {
+        said.set(said.get() + 1);
         let payload = Payload::Text(text);
         let client = Some(tab.parse().unwrap());
         broker
-            .publish(&ExecutionFrame { number: None, participant: ada.clone(), client, job, payload }, true)
+            .publish(
+                &ExecutionFrame { number: None, participant: ada.clone(), client, job, payload },
+                Some(place(said.get())),
+            )
             .await
             .unwrap();
     };

@@ -106,7 +106,7 @@ proptest! {
     fn messages_of_any_fields_are_understood_or_refused(value in any_json(), token in any::<u64>()) {
         let held = json!({"job": "7f2c1b9e-0a55-4b7c-9f56-0e6c56b1f001", "token": token});
         for message in [json!({"released": held}), json!({"renew": {"leases": [held, value], "comfyui_alive": true, "vram_free": token}}),
-            json!({"event": {"job": held["job"], "token": token, "frame": value}}), json!({"cancel": value}), json!({"hello": value})] {
+            json!({"event": {"job": held["job"], "token": token, "number": 1, "frame": value}}), json!({"event": {"job": held["job"], "token": token, "number": value}}), json!({"cancel": value}), json!({"hello": value})] {
             link_messages(message.to_string().as_bytes());
         }
     }

@@ -60,6 +60,39 @@ async fn a_picture_that_takes_longer_to_store_than_comfyui_is_asked_costs_no_mes
 }
 
 #[tokio::test]
+async fn a_line_that_breaks_with_messages_on_it_costs_the_tab_none_of_them() {
+    let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(30_000)).await;
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let mut stories = Vec::new();
+    // The first one leaves ComfyUI's cache as the other two find it.
+    for (seed, breaks) in [(1, false), (2, false), (3, true)] {
+        let body = json!({"prompt": graphs::sampled_picture(seed, 100), "client_id": tab.sid});
+        let answer = ada.post("/user001/prompt", &body).await.unwrap();
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        let id = answer["prompt_id"].as_str().unwrap();
+        if breaks {
+            workshop.wait_for_comfyui_to_run(1).await.unwrap();
+            relay.set(Line { up_silent: true, ..Line::default() });
+            waiting::until("ComfyUI to have said everything", LIMIT, async || {
+                let queue = workshop.ask_comfyui(1, "/queue").await?;
+                Ok((queue["queue_running"].as_array().map(Vec::len) == Some(0)).then_some(()))
+            })
+            .await
+            .unwrap();
+            // The worker hands on what it heard at once.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            relay.break_off();
+        }
+        tab.hear_the_end(id).await.unwrap();
+        assert_eq!(ada.wait_for(id, "completed").await.unwrap()["attempts"], 1);
+        stories.push(tab.story(id).into_iter().map(str::to_owned).collect::<Vec<_>>());
+    }
+    assert!(workshop.workers[0].output().contains("the link was lost"));
+    assert_eq!(stories[1], stories[2]);
+}
+
+#[tokio::test]
 async fn a_line_that_is_silent_for_less_than_a_lease_costs_nothing() {
     let (workshop, relay) = by_relay(WorkshopBuilder::new().lease_ms(6_000)).await;
     let ada = workshop.person("user001").unwrap();

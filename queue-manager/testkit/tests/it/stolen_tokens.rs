@@ -133,7 +133,7 @@ async fn a_worker_ends_no_job_that_another_one_holds_and_no_job_twice() {
     let held = json!({"job": job, "token": lease});
     let result = json!({"outputs": {}, "messages": []});
     let frame = json!({"type": "executed", "data": {"prompt_id": job, "node": "canary-of-a-thief"}});
-    say(&mut thief, &json!({"event": {"job": job, "token": lease, "frame": frame}})).await;
+    say(&mut thief, &json!({"event": {"job": job, "token": lease, "number": 1, "frame": frame}})).await;
     for (n, claim) in [(0, lease), (1, lease), (2, lease), (3, lease - 1), (4, lease + 1), (5, lease)] {
         let held = json!({"job": job, "token": claim});
         let message = match n {
