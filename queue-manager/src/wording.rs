@@ -131,6 +131,17 @@ pub(crate) fn clock(ms: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// How long ago, in words: times of the store have no other use for a person.
+pub(crate) fn ago(now_ms: u64, then_ms: u64) -> String {
+    let seconds = now_ms.saturating_sub(then_ms) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
 fn running(job: &Job) -> String {
     let place = job.worker.as_ref().map(|worker| format!("On {worker}.")).unwrap_or_default();
     match job.usual_ms {

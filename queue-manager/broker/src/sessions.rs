@@ -24,7 +24,7 @@ pub const INSTRUCTOR_IDLE: Duration = Duration::from_secs(2 * 3600);
 pub const SESSION_LASTS: Duration = Duration::from_secs(16 * 3600);
 
 /// Characters kept of what a browser calls itself.
-const ABOUT: usize = 60;
+const ABOUT: usize = 200;
 
 /// How long somebody counts as here after their last request.
 const HERE_FOR: Duration = Duration::from_secs(90);

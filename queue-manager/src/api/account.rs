@@ -31,11 +31,8 @@ async fn own_sessions(broker: &Broker, caller: &Caller) -> Result<Vec<ListedSess
     Ok(broker.sessions_of(&account).await?)
 }
 
-pub(crate) async fn sessions(
-    State(broker): State<Broker>,
-    caller: Caller,
-) -> Result<Json<SessionList>, Trouble> {
-    let sessions = own_sessions(&broker, &caller).await?.into_iter().map(|session| Session {
+pub(crate) async fn listed_sessions(broker: &Broker, caller: &Caller) -> Result<Vec<Session>, Trouble> {
+    let sessions = own_sessions(broker, caller).await?.into_iter().map(|session| Session {
         current: caller.session() == Some(&session.secret),
         id: session.id,
         about: session.about,
@@ -43,7 +40,28 @@ pub(crate) async fn sessions(
         used_at: session.used_at,
         ends_at: session.ends_at,
     });
-    Ok(Json(SessionList { sessions: sessions.collect() }))
+    Ok(sessions.collect())
+}
+
+pub(crate) async fn sessions(
+    State(broker): State<Broker>,
+    caller: Caller,
+) -> Result<Json<SessionList>, Trouble> {
+    Ok(Json(SessionList { sessions: listed_sessions(&broker, &caller).await? }))
+}
+
+/// Ends those of the caller's sessions that are meant; how many they were.
+pub(crate) async fn end(
+    broker: &Broker,
+    caller: &Caller,
+    meant: impl Fn(&ListedSession) -> bool,
+) -> Result<usize, Trouble> {
+    let mut ended = 0;
+    for session in own_sessions(broker, caller).await?.iter().filter(|session| meant(session)) {
+        broker.end_session(&session.secret).await?;
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 pub(crate) async fn end_session(
@@ -51,16 +69,13 @@ pub(crate) async fn end_session(
     caller: Caller,
     Named(id): Named<TokenId>,
 ) -> Result<StatusCode, Trouble> {
-    let sessions = own_sessions(&broker, &caller).await?;
-    let session = sessions.into_iter().find(|session| session.id == id).ok_or(Trouble::NotFound)?;
-    broker.end_session(&session.secret).await?;
-    Ok(StatusCode::NO_CONTENT)
+    match end(&broker, &caller, |session| session.id == id).await? {
+        0 => Err(Trouble::NotFound),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
 }
 
-pub(crate) async fn tokens(
-    State(broker): State<Broker>,
-    caller: Caller,
-) -> Result<Json<PersonTokenList>, Trouble> {
+pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Vec<PersonToken>, Trouble> {
     let tokens = broker.person_tokens(Some(&caller.name)).await?.into_iter().map(|token| PersonToken {
         id: token.id,
         account: token.account,
@@ -70,14 +85,30 @@ pub(crate) async fn tokens(
         used_at: token.used_at,
         expires_at: token.expires_at,
     });
-    Ok(Json(PersonTokenList { tokens: tokens.collect() }))
+    Ok(tokens.collect())
+}
+
+pub(crate) async fn tokens(
+    State(broker): State<Broker>,
+    caller: Caller,
+) -> Result<Json<PersonTokenList>, Trouble> {
+    Ok(Json(PersonTokenList { tokens: listed_tokens(&broker, &caller).await? }))
 }
 
 pub(crate) async fn make_token(
     State(broker): State<Broker>,
     caller: Caller,
-    Body(mut wanted): Body<WantedPersonToken>,
+    Body(wanted): Body<WantedPersonToken>,
 ) -> Result<(StatusCode, Json<NewPersonToken>), Trouble> {
+    Ok((StatusCode::CREATED, Json(make(&broker, &caller, wanted).await?)))
+}
+
+/// Makes a token of the caller's.
+pub(crate) async fn make(
+    broker: &Broker,
+    caller: &Caller,
+    mut wanted: WantedPersonToken,
+) -> Result<NewPersonToken, Trouble> {
     wanted.scopes.sort_unstable();
     wanted.scopes.dedup();
     let label = wanted.label.trim();
@@ -102,8 +133,8 @@ pub(crate) async fn make_token(
     let id =
         broker.put_person_token(&SecretHash::of(&token), &caller.name, &wanted.scopes, label, lasts).await?;
     let words: Vec<_> = wanted.scopes.iter().copied().map(Scope::word).collect();
-    audit::note(&broker, &caller, "account.token", caller.name.as_str(), "", &words.join(" ")).await;
-    Ok((StatusCode::CREATED, Json(NewPersonToken { id, token })))
+    audit::note(broker, caller, "account.token", caller.name.as_str(), "", &words.join(" ")).await;
+    Ok(NewPersonToken { id, token })
 }
 
 pub(crate) async fn revoke_token(
@@ -111,9 +142,15 @@ pub(crate) async fn revoke_token(
     caller: Caller,
     Named(id): Named<TokenId>,
 ) -> Result<StatusCode, Trouble> {
-    if !broker.revoke_person_token(&id, Some(&caller.name)).await? {
+    revoke(&broker, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a token of the caller's.
+pub(crate) async fn revoke(broker: &Broker, caller: &Caller, id: &TokenId) -> Result<(), Trouble> {
+    if !broker.revoke_person_token(id, Some(&caller.name)).await? {
         return Err(Trouble::NotFound);
     }
-    audit::note(&broker, &caller, "account.token_revoked", caller.name.as_str(), id.as_str(), "").await;
-    Ok(StatusCode::NO_CONTENT)
+    audit::note(broker, caller, "account.token_revoked", caller.name.as_str(), id.as_str(), "").await;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Our own API under `/api/v1`: JSON in and out, problem+json when something is wrong.
 
-mod account;
+pub(crate) mod account;
 mod accounts;
 mod audit;
 mod browser_files;

@@ -32,17 +32,6 @@ fn aligned(row: &[String], rows: &[Vec<String>]) -> String {
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
-/// How long ago, in words: times of the store have no other use for a person.
-pub(super) fn ago(now_ms: u64, then_ms: u64) -> String {
-    let seconds = now_ms.saturating_sub(then_ms) / 1_000;
-    match seconds {
-        0..120 => format!("{seconds} s ago"),
-        120..7_200 => format!("{} min ago", seconds / 60),
-        7_200..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} days ago", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,12 +42,5 @@ mod tests {
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(aligned(&rows[0], &rows), "ada           participant");
         assert_eq!(aligned(&rows[1], &rows), "grace-hopper  instructor   disabled");
-    }
-
-    #[test]
-    fn a_time_is_said_in_the_largest_unit_that_fits() {
-        let said = [0, 119, 120, 7_200, 172_800].map(|seconds| ago(seconds * 1_000, 0));
-        assert_eq!(said, ["0 s ago", "119 s ago", "2 min ago", "2 h ago", "2 days ago"]);
-        assert_eq!(ago(0, 5), "0 s ago", "the clock went back");
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{Output, print};
 use crate::identity::caller::TOKEN_PREFIX;
 use crate::identity::password::random_secret;
+use crate::wording;
 
 /// `token …`
 #[derive(Debug, Subcommand)]
@@ -164,13 +165,13 @@ async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
     }
     let now_ms = broker.now_ms().await?;
     let times = |made_at: u64, used_at: Option<u64>, expires_at: Option<u64>| {
-        let used = used_at.map_or("never used".to_owned(), |at| format!("used {}", print::ago(now_ms, at)));
+        let used = used_at.map_or("never used".to_owned(), |at| format!("used {}", wording::ago(now_ms, at)));
         let end = match expires_at {
             None => "no end".to_owned(),
             Some(at) if at <= now_ms => "expired".to_owned(),
             Some(at) => format!("ends in {} days", (at - now_ms).div_ceil(24 * 3_600_000)),
         };
-        [format!("issued {}", print::ago(now_ms, made_at)), used, end]
+        [format!("issued {}", wording::ago(now_ms, made_at)), used, end]
     };
     let row = |id: &TokenId, whose: String, what: String, times: [String; 3]| {
         [vec![id.to_string(), whose, what], times.to_vec()].concat()

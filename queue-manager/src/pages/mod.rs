@@ -1,13 +1,14 @@
-//! The queue-manager's own few pages: sign-in, and the plain page of a seat. Files with a few places for words; what
+//! The queue-manager's own few pages: sign-in, the plain page of a seat, and one's account. Files with a few places for words; what
 //! anyone typed is escaped before it is put there.
 
+mod account;
 pub(crate) mod jobs;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use queue_protocol::api::{Job, QueueStatus};
+use queue_protocol::api::{Job, PersonToken, QueueStatus, Session};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -41,6 +42,22 @@ impl Look {
         let html = if simulated { html.replacen(" hidden", "", 1) } else { html.to_owned() };
         let html = if list.is_empty() { html } else { html.replace("id=\"empty\"", "id=\"empty\" hidden") };
         self.page(&html.replace("<!-- jobs -->", &jobs::rows(list, queue)), &jobs::escaped(message))
+    }
+
+    /// Where somebody is signed in, their tokens, and the one that was just made.
+    pub(crate) fn account(
+        self,
+        now: u64,
+        sessions: &[Session],
+        tokens: &[PersonToken],
+        made: Option<&str>,
+        message: &str,
+    ) -> Response {
+        let html = include_str!("account.html")
+            .replace("<!-- made -->", &made.map(account::made).unwrap_or_default())
+            .replace("<!-- sessions -->", &account::sessions(now, sessions))
+            .replace("<!-- tokens -->", &account::tokens(now, tokens));
+        self.page(&html, &jobs::escaped(message))
     }
 
     fn page(self, html: &str, message: &str) -> Response {

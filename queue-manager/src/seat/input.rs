@@ -48,6 +48,17 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
+/// A form without files.
+pub(super) struct Filled<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Filled<T> {
+    type Rejection = SeatTrouble;
+    async fn from_request(request: Request, state: &S) -> Result<Self, SeatTrouble> {
+        let form = axum::extract::Form::<T>::from_request(request, state).await;
+        form.map(|form| Self(form.0)).map_err(|error| SeatTrouble(Trouble::BadRequest(error.body_text())))
+    }
+}
+
 /// A form with a file.
 pub(super) struct Form(pub(super) Multipart);
 

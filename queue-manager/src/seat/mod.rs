@@ -1,6 +1,7 @@
 //! Seats: ComfyUI's own protocol under `/<participant>/`, so that an unmodified frontend shows its own queue, progress,
 //! previews, history and cancel. Everything here is about one participant, who is the session's and nobody else's.
 
+mod account;
 mod archive;
 pub mod container;
 mod descriptions;
@@ -116,6 +117,11 @@ fn bare_of_the_pool() -> Router<App> {
         .route("/jobs/archive.zip", get(archive::download))
         .route("/jobs/{id}/cancel", post(plain::cancel))
         .layer(DefaultBodyLimit::max(limits::BODY + 64 * 1024))
+        .route("/account", get(account::page))
+        .route("/account/sessions/end", post(account::end_others))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/tokens", post(account::make_token))
+        .route("/account/tokens/{id}/revoke", post(account::revoke_token))
 }
 
 fn execution() -> Router<App> {

@@ -110,3 +110,10 @@ fn what_the_instructor_does_for_all_is_said_to_those_who_wait() {
     let each = about(&waiting, &QueueStatus { one_each: true, ..queue() });
     assert!(each.detail.starts_with("One job each for now. "), "{}", each.detail);
 }
+
+#[test]
+fn a_time_is_said_in_the_largest_unit_that_fits() {
+    let said = [0, 119, 120, 7_200, 172_800].map(|seconds| ago(seconds * 1_000, 0));
+    assert_eq!(said, ["0 s ago", "119 s ago", "2 min ago", "2 h ago", "2 days ago"]);
+    assert_eq!(ago(0, 5), "0 s ago", "the clock went back");
+}

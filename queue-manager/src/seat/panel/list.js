@@ -35,7 +35,10 @@ export class List {
     page.target = '_blank';
     const archive = element('a', '', 'Download everything of mine');
     archive.href = 'jobs/archive.zip';
-    links.append(page, archive);
+    const account = element('a', '', 'My account');
+    account.href = 'account';
+    account.target = '_blank';
+    links.append(page, archive, account);
     const inside = element('div', 'atelier-list');
     inside.append(element('h3', '', 'Workshop'), this.message, this.list, this.empty, this.more, this.all, this.how, links);
     place.replaceChildren(inside);

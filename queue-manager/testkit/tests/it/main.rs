@@ -7,6 +7,7 @@
     reason = "tests say what they expect, and nobody imports them"
 )]
 
+mod account_page;
 mod any_bytes;
 mod bad_input;
 mod bad_lines;
@@ -30,6 +31,7 @@ mod hostile_words;
 mod in_a_browser;
 mod joining;
 mod kept_comfyui;
+mod large_workflows;
 mod leaving;
 mod light_seats;
 mod light_seats_in_a_browser;
