@@ -71,7 +71,7 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
             if let Some(percent) = working.get(&person.name).filter(|_| state == "running") {
                 more.push(format!("{percent} %"));
             }
-            if let Some(starts) = person.starts_in.filter(|_| state == "waiting") {
+            if let Some(starts) = person.starts_in.filter(|_| state == "waiting" && !room.counts.paused) {
                 more.push(range(starts));
             }
             if waits > 0 {
@@ -80,7 +80,7 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
             super::row(Tile {
                 account: person.name.to_string(),
                 name: names.shown(&person.name),
-                seat: person.seat,
+                seat: person.seat.filter(|_| !names.hidden),
                 instructor: person.role == Role::Instructor,
                 cells: Cells::of([
                     ("class", format!("tile is-{state}")),
