@@ -107,12 +107,12 @@ pub(crate) fn sign_in(back: &str) -> String {
 }
 
 /// Why a page cannot be shown.
-pub(crate) struct Failed(Layout, ClientError);
+pub(crate) struct Failed(Box<Layout>, ClientError);
 
 impl Layout {
     /// What the queue-manager said, or why the page cannot be shown.
     pub(crate) fn or<T>(&self, answer: Result<T, ClientError>) -> Result<T, Failed> {
-        answer.map_err(|error| Failed(self.clone(), error))
+        answer.map_err(|error| Failed(Box::new(self.clone()), error))
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) struct Refused {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let Self(layout, error) = self;
+        let (layout, error) = (*self.0, self.1);
         match error {
             ClientError::Refused => Redirect::to(&sign_in(&layout.path)).into_response(),
             ClientError::Told { status, detail } if status < 500 => {
