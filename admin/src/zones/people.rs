@@ -75,7 +75,11 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
                 more.push(range(starts));
             }
             if waits > 0 {
-                more.push(if state == "waiting" { format!("+{waits}") } else { format!("{waits} waiting") });
+                more.push(match state {
+                    "waiting" if more.is_empty() => format!("{waits} more"),
+                    "waiting" => format!("+{waits}"),
+                    _ => format!("{waits} waiting"),
+                });
             }
             super::row(Tile {
                 account: person.name.to_string(),
