@@ -296,12 +296,25 @@ async function post(path, data) {
   return { ok: answer.ok, ...words };
 }
 
+// Shows what was said. A page that does not change by itself is loaded again then, and says it once more.
+function told(answer, again) {
+  say(answer.said, false, answer.undo);
+  if (!again) return;
+  try { sessionStorage.setItem('said', JSON.stringify(answer)); } catch { /* said until the page is loaded */ }
+  setTimeout(() => location.reload(), 600);
+}
+try {
+  const before = JSON.parse(sessionStorage.getItem('said'));
+  sessionStorage.removeItem('said');
+  if (before) told(before, false);
+} catch { /* no storage, nothing to say */ }
+
 async function takeItBack() {
   if (!undo) return;
   const path = undo;
   undo = null;
   const answer = await post(path, { back: '/' });
-  if (answer?.ok) say(answer.said, false);
+  if (answer?.ok) told(answer, one('form.reload'));
 }
 
 document.addEventListener('submit', async (event) => {
@@ -318,10 +331,10 @@ document.addEventListener('submit', async (event) => {
   const action = one('input[name=action]', form);
   if (action && answer?.action) action.value = answer.action;
   if (!answer?.ok) return;
-  say(answer.said, false, answer.undo);
+  told(answer, form.classList.contains('reload'));
+  for (const text of all('textarea', form)) text.value = '';
   const menu = form.closest('details');
   if (menu) { menu.open = false; one('summary', menu).focus(); form.reset(); }
-  if (form.classList.contains('reload')) setTimeout(() => location.reload(), 600);
 });
 
 // Copy for support, all or none, notifications.
@@ -348,6 +361,9 @@ document.addEventListener('click', async (event) => {
 });
 const notify = one('[data-notify]');
 if (notify && 'Notification' in window && Notification.permission === 'default' && isSecureContext) notify.hidden = false;
+
+// On a phone the menu of pages is wider than the screen.
+one('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 
 // Menus close like menus.
 document.addEventListener('click', (event) => {

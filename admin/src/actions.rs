@@ -87,8 +87,9 @@ fn room(what: &str, verb: &str, fields: &Fields) -> Option<Act> {
         ("demo", "end") => Some(act(Method::DELETE, "/queue/demo", None, "The demo is over.")),
         ("message", "") => {
             let to = Some(field(fields, "to")).filter(|to| !to.is_empty());
+            let said = format!("Said to {}.", to.unwrap_or("everyone"));
             let body = json!({"to": to, "text": field(fields, "text")});
-            Some(act(Method::POST, "/messages", Some(body), "Said to everyone it is for."))
+            Some(act(Method::POST, "/messages", Some(body), said))
         }
         ("clear", "") => {
             let body = json!({"expected": number(fields, "expected")?});

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{FromRef, Request};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -36,11 +36,23 @@ pub(crate) struct App {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notice(pub(crate) &'static str);
 
-/// Where participants find their seats, for cards.
+/// Where participants find their seats.
 #[derive(Debug, Clone)]
 pub(crate) struct Seats {
     pub(crate) url: Option<Arc<str>>,
     pub(crate) https: bool,
+}
+
+impl Seats {
+    /// As set, or as the browser came here, on nginx's usual port.
+    pub(crate) fn address(&self, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        format!("{}://{name}:8080", if self.https { "https" } else { "http" })
+    }
 }
 
 /// Serves until `shutdown`.
@@ -72,6 +84,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", get(overview::page))
         .route("/live", get(live::socket))
         .route("/find", get(overview::find))
+        .route("/longest", get(overview::longest))
         .route("/look", post(look::change))
         .route("/do/{what}", post(actions::submit_for_room))
         .route("/{group}/{target}/{verb}", post(actions::submit))

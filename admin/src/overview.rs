@@ -15,7 +15,7 @@ use crate::pages::{Failed, Layout, Visitor, render};
 use crate::rooms::{Rooms, Seen};
 use crate::session::Token;
 use crate::wording::money;
-use crate::zones::Frame;
+use crate::zones::{Frame, longest_waiting};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -25,7 +25,6 @@ struct Overview {
     n: u64,
     now: u64,
     frame: Frame,
-    many: bool,
     people: Vec<(String, String)>,
     waiting: u64,
     price: String,
@@ -41,7 +40,6 @@ impl Overview {
             n: room.n,
             now: room.now,
             frame: seen.frame(layout.look.hide_names).clone(),
-            many: room.people.len() > 24,
             people: people.collect(),
             waiting: room.counts.pending_jobs,
             price: if room.price_per_hour > 0 { money(room.price_per_hour) } else { String::new() },
@@ -76,6 +74,17 @@ pub(crate) async fn alerts(State(rooms): State<Rooms>, Token(token): Token) -> R
         Err(ClientError::Refused) => StatusCode::UNAUTHORIZED.into_response(),
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
     }
+}
+
+/// `GET /longest`: the job that waits longest, with why.
+pub(crate) async fn longest(
+    State(rooms): State<Rooms>,
+    layout: Layout,
+    Visitor(token): Visitor,
+) -> Result<Response, Failed> {
+    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let to = longest_waiting(&seen.room).map_or("/".to_owned(), |job| format!("/job/{}", job.id));
+    Ok(Redirect::to(&to).into_response())
 }
 
 #[derive(Deserialize)]

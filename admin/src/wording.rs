@@ -1,6 +1,6 @@
 //! What the pages say: the queue's numbers and words in sentences. Every text that depends on a state is here.
 
-use queue_protocol::api::{Cause, QueueStatus, Room, RoomJob, StartsIn};
+use queue_protocol::api::{Cause, PersonInRoom, QueueStatus, Room, RoomJob, StartsIn};
 use queue_protocol::{JobState, Lane, Mode, Reason};
 
 /// How the queue orders turns.
@@ -154,7 +154,7 @@ fn new_job(room: &Room) -> String {
 }
 
 /// A range behind the word "in".
-fn in_range(starts: StartsIn) -> String {
+pub(crate) fn in_range(starts: StartsIn) -> String {
     let range = range(starts);
     match range.as_str() {
         "any moment" => "a moment".to_owned(),
@@ -164,7 +164,7 @@ fn in_range(starts: StartsIn) -> String {
 }
 
 /// Why a job stands where it stands.
-pub(crate) fn why(job: &RoomJob, room: &Room, owner_runs: bool) -> String {
+pub(crate) fn why(job: &RoomJob, room: &Room) -> String {
     if let Some(reason) = job.reason {
         return reason_words(reason).to_owned();
     }
@@ -175,6 +175,8 @@ pub(crate) fn why(job: &RoomJob, room: &Room, owner_runs: bool) -> String {
         return "paused, place kept".to_owned();
     }
     let turn = job.turn.unwrap_or(1);
+    let runs = |person: &PersonInRoom| person.name == job.participant && !person.running.is_empty();
+    let owner_runs = room.people.iter().any(runs);
     match (room.counts.mode, turn) {
         (_, 1) if owner_runs => "after their running job".to_owned(),
         (Mode::Fifo, _) => "by arrival".to_owned(),

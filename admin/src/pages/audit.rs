@@ -5,10 +5,13 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use queue_client::ClientError;
 use queue_client::api::Api;
+use queue_protocol::Mode;
 use queue_protocol::api::{AuditEntry, AuditLog};
 use serde::Deserialize;
 
 use super::{Failed, Layout, Visitor, export, render, times};
+use crate::wording::{mode, money};
+use crate::zones::lanes::short;
 
 #[derive(Template)]
 #[template(path = "pages/audit.html")]
@@ -67,8 +70,40 @@ fn words(what: &str) -> &'static str {
         "account.place" => "changed a label or seat",
         "account.password" => "made a new password",
         "account.sign_out" => "signed somebody out",
+        "account.stay" => "kept somebody signed in",
         "account.link" => "made a sign-in link",
+        "browser_files.accept" => "accepted a script of custom nodes",
+        "browser_files.refuse" => "refused a script of custom nodes",
         _ => "did",
+    }
+}
+
+/// How it was or is, for people; what the log says in words stays as it is.
+fn said(what: &str, text: &str) -> String {
+    let parts = match what {
+        "account.place" => text.strip_prefix("label=").and_then(|place| place.rsplit_once(" seat=")),
+        "queue.change" | "caps.change" => text.split_once('='),
+        _ => None,
+    };
+    let Some((name, value)) = parts else { return text.to_owned() };
+    match (what, name, value) {
+        ("account.place", "", "") => "none".to_owned(),
+        ("account.place", label, "") => label.to_owned(),
+        ("account.place", "", seat) => format!("seat {seat}"),
+        ("account.place", label, seat) => format!("{label}, seat {seat}"),
+        _ => setting(name, value),
+    }
+}
+
+fn setting(name: &str, value: &str) -> String {
+    let on = value == "1";
+    match name {
+        "paused" => if on { "paused" } else { "not paused" }.to_owned(),
+        "one_each" => if on { "one job each" } else { "more than one job each" }.to_owned(),
+        "mode" => mode(value.parse().unwrap_or(Mode::Fifo)).to_owned(),
+        "price_per_hour" => value.parse().map_or_else(|_| "no price".to_owned(), money),
+        _ if value.is_empty() => format!("{}: as usual", name.replace('_', " ")),
+        _ => format!("{}: {value}", name.replace('_', " ")),
     }
 }
 
@@ -86,10 +121,10 @@ impl Entry {
             who: entry.who.to_string(),
             what: words(&entry.what),
             code: entry.what.clone(),
-            target: entry.target.clone(),
+            target: if link.starts_with("/job/") { short(&entry.target) } else { entry.target.clone() },
             link,
-            before: entry.before.clone(),
-            after: entry.after.clone(),
+            before: said(&entry.what, &entry.before),
+            after: said(&entry.what, &entry.after),
         }
     }
 }
@@ -131,4 +166,22 @@ pub(super) async fn export(api: &Api, token: &str, csv: bool) -> Result<Response
         text += &export::line([&id, &time, who, &entry.what, &entry.target, &entry.before, &entry.after]);
     }
     Ok(export::file("audit.csv", export::CSV, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_seats_are_said_in_words_and_other_texts_as_they_were_written() {
+        let set = |text: &str| said("queue.change", text);
+        assert_eq!([set("paused="), set("paused=1")], ["not paused", "paused"]);
+        assert_eq!([set("mode="), set("mode=fair")], ["first come, first served", "by GPU time used"]);
+        assert_eq!([set("price_per_hour="), set("price_per_hour=150")], ["no price", "1.50"]);
+        assert_eq!(said("caps.change", "waiting_per_participant=7"), "waiting per participant: 7");
+        let places = ["label= seat=", "label=Eve seat=", "label= seat=4", "label=Eve C. seat=4"];
+        let places = places.map(|text| said("account.place", text)).join("; ");
+        assert_eq!(places, "none; Eve; seat 4; Eve C., seat 4");
+        assert_eq!(said("message.send", "paused=1"), "paused=1");
+    }
 }

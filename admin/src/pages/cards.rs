@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Form, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use qrcode::{Color, QrCode};
 use queue_client::ClientError;
@@ -12,7 +12,6 @@ use queue_protocol::api::AccountList;
 
 use super::{Failed, Layout, Visitor, render};
 use crate::actions::{Fields, action_id};
-use crate::app::Seats;
 use crate::sign_in::ours;
 
 #[derive(Template)]
@@ -41,20 +40,9 @@ fn code(text: &str) -> (usize, String) {
     (width + 8, squares.collect::<Vec<_>>().concat())
 }
 
-/// Where the seats are: as set, or as the browser came here, on nginx's usual port.
-fn address(seats: &Seats, headers: &HeaderMap) -> String {
-    if let Some(url) = &seats.url {
-        return url.trim_end_matches('/').to_owned();
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    format!("{}://{name}:8080", if seats.https { "https" } else { "http" })
-}
-
 /// `POST /cards`
 pub(crate) async fn print(
     State(api): State<Api>,
-    State(seats): State<Seats>,
     layout: Layout,
     Visitor(token): Visitor,
     headers: HeaderMap,
@@ -65,7 +53,7 @@ pub(crate) async fn print(
     }
     let accounts: AccountList = layout.or(api.get(&token, "/accounts").await)?;
     let wanted = |name: &AccountName| fields.contains_key(&format!("card-{name}"));
-    let (address, action) = (address(&seats, &headers), action_id(&fields));
+    let (address, action) = (layout.seats.clone(), action_id(&fields));
     let (mut cards, mut failed) = (Vec::new(), Vec::new());
     for account in accounts.accounts.iter().filter(|account| wanted(&account.name)) {
         let path = format!("/accounts/{}/link", account.name);

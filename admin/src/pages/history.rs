@@ -65,7 +65,7 @@ pub(crate) async fn page(
     let next = list.cursor.map(|cursor| Filter { cursor: cursor.to_string(), ..filter.clone() });
     Ok(render(&HistoryPage {
         states: queue_protocol::JobState::ALL.map(queue_protocol::JobState::word),
-        jobs: list.jobs.iter().map(|job| JobRow::of(job, &names)).collect(),
+        jobs: list.jobs.iter().map(|job| JobRow::of(job, &seen.room, &names)).collect(),
         next: next.map(|next| next.query(SHOWN).replace("limit=50&", "")).unwrap_or_default(),
         export: Filter { cursor: String::new(), ..filter.clone() }.query(SHOWN).replace("limit=50", ""),
         filter,

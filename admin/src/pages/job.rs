@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_client::api::Api;
-use queue_protocol::JobId;
-use queue_protocol::api::{JobStory, OutputFile};
+use queue_protocol::api::{JobStory, OutputFile, Room};
+use queue_protocol::{JobId, Lane, Reason};
 use tokio::time::Instant;
 
 use super::person::JobRow;
@@ -17,7 +17,7 @@ use super::{Failed, Layout, Visitor, render, times};
 use crate::actions::{Fields, action_id};
 use crate::rooms::Rooms;
 use crate::sign_in::ours;
-use crate::wording::{ordinal, plain_cause, reason_words, span, state_words};
+use crate::wording::{ordinal, plain_cause, reason_words, span, state_words, why};
 use crate::zones::names::Names;
 
 #[derive(Template)]
@@ -28,6 +28,11 @@ struct JobPage {
     retry_of: String,
     attempts: u32,
     position: String,
+    why: String,
+    first: bool,
+    held: bool,
+    stopping: bool,
+    cancelling: Option<u64>,
     files: usize,
     events: Vec<Event>,
     error: Option<Failure>,
@@ -99,10 +104,15 @@ async fn show(
         Vec::new()
     };
     Ok(render(&JobPage {
-        job: JobRow::of(job, &names),
+        job: JobRow::of(job, &seen.room, &names),
         retry_of: job.retry_of.map(|id| id.to_string()).unwrap_or_default(),
         attempts: job.attempts,
         position: job.position.map(ordinal).unwrap_or_default(),
+        why: why_it_waits(&seen.room, id),
+        first: job.lane == Lane::Instructor,
+        held: job.reason == Some(Reason::Held),
+        stopping: job.reason == Some(Reason::Stopping),
+        cancelling: job.cancel_at,
         files: job.outputs.len(),
         events: events(&story),
         error,
@@ -110,6 +120,12 @@ async fn show(
         opened,
         layout,
     }))
+}
+
+/// Why it stands where it stands; empty when it does not wait, and when its state says why.
+fn why_it_waits(room: &Room, id: JobId) -> String {
+    let job = room.waiting.iter().chain(&room.aside).find(|job| job.id == id);
+    job.filter(|job| job.reason.is_none()).map(|job| why(job, room)).unwrap_or_default()
 }
 
 /// What happened, each thing once: a job that is announced again without a change is no event.
@@ -122,7 +138,7 @@ fn events(story: &JobStory) -> Vec<Event> {
             continue;
         }
         let state = event.state.parse().map_or("", state_words);
-        let reason = queue_protocol::Reason::from_word(&event.reason);
+        let reason = Reason::from_word(&event.reason);
         let words =
             reason.map_or_else(|| state.to_owned(), |reason| format!("{state}: {}", reason_words(reason)));
         let words = if last.is_none() { format!("submitted; {words}") } else { words };

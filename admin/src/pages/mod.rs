@@ -23,7 +23,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 
 use crate::actions::{new_action, safe_path};
-use crate::app::Notice;
+use crate::app::{Notice, Seats};
 use crate::look::Look;
 use crate::session::{Cookies, Token};
 
@@ -32,6 +32,8 @@ use crate::session::{Cookies, Token};
 pub(crate) struct Layout {
     pub(crate) notice: &'static str,
     pub(crate) look: Look,
+    /// Where the instructor's own seat is, as everybody's.
+    pub(crate) seats: String,
     /// This page, to come back to.
     pub(crate) path: String,
     /// Makes the actions of this page's forms happen once.
@@ -49,6 +51,7 @@ impl<S> FromRequestParts<S> for Layout
 where
     S: Send + Sync,
     Notice: FromRef<S>,
+    Seats: FromRef<S>,
 {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
@@ -56,6 +59,7 @@ where
         let path = safe_path(Some(path)).to_owned();
         Ok(Self {
             notice: Notice::from_ref(state).0,
+            seats: Seats::from_ref(state).address(&parts.headers),
             look: Look::from_request_parts(parts, state).await?,
             path,
             action: new_action(),
@@ -103,12 +107,12 @@ pub(crate) fn sign_in(back: &str) -> String {
 }
 
 /// Why a page cannot be shown.
-pub(crate) struct Failed(Layout, ClientError);
+pub(crate) struct Failed(Box<Layout>, ClientError);
 
 impl Layout {
     /// What the queue-manager said, or why the page cannot be shown.
     pub(crate) fn or<T>(&self, answer: Result<T, ClientError>) -> Result<T, Failed> {
-        answer.map_err(|error| Failed(self.clone(), error))
+        answer.map_err(|error| Failed(Box::new(self.clone()), error))
     }
 }
 
@@ -130,7 +134,7 @@ pub(crate) struct Refused {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let Self(layout, error) = self;
+        let (layout, error) = (*self.0, self.1);
         match error {
             ClientError::Refused => Redirect::to(&sign_in(&layout.path)).into_response(),
             ClientError::Told { status, detail } if status < 500 => {

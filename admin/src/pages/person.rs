@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use queue_client::api::Api;
 use queue_protocol::AccountName;
-use queue_protocol::api::{Caps, Job, JobList, Role};
+use queue_protocol::api::{Caps, Job, JobList, Role, Room};
 use tokio::time::Instant;
 
 use super::{Failed, Layout, Visitor, render, times};
 use crate::rooms::Rooms;
-use crate::wording::{gpu_minutes, range, reason_words, span, state_words};
+use crate::wording::{gpu_minutes, in_range, reason_words, span, state_words};
 use crate::zones::lanes::short;
 use crate::zones::names::Names;
 
@@ -51,12 +51,15 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
-    pub(crate) fn of(job: &Job, names: &Names) -> Self {
+    pub(crate) fn of(job: &Job, room: &Room, names: &Names) -> Self {
         let id = job.id.to_string();
+        let waits = job.state == queue_protocol::JobState::Pending;
         let reason = job.reason.map(|reason| format!(": {}", reason_words(reason))).unwrap_or_default();
-        let starts = job.starts_in.map(|starts| format!(", starts: {}", range(starts))).unwrap_or_default();
+        let starts = job.starts_in.filter(|_| !room.counts.paused);
+        let starts = starts.map(|starts| format!(", starts in {}", in_range(starts))).unwrap_or_default();
         let took = job.ended_at.zip(job.started_at).map(|(end, start)| span(end.saturating_sub(start)));
-        let waited = job.started_at.map(|start| span(start.saturating_sub(job.submitted_at)));
+        let waited = job.started_at.or(Some(room.now).filter(|_| waits));
+        let waited = waited.map(|until| span(until.saturating_sub(job.submitted_at)));
         let error = job.error.as_ref().and_then(|error| error.exception_message.lines().next());
         Self {
             short: short(&id),
@@ -71,7 +74,7 @@ impl JobRow {
             took: took.unwrap_or_default(),
             worker: job.worker.as_ref().map(ToString::to_string).unwrap_or_default(),
             error: error.unwrap_or_default().chars().take(160).collect(),
-            waits: job.state == queue_protocol::JobState::Pending,
+            waits,
             runs: job.state == queue_protocol::JobState::Running,
             ended: job.state.is_end(),
         }
@@ -115,7 +118,7 @@ pub(crate) async fn page(
         facts,
         waiting_cap: text(caps.waiting_per_participant),
         running_cap: text(caps.running_per_participant),
-        jobs: jobs.jobs.iter().map(|job| JobRow::of(job, &names)).collect(),
+        jobs: jobs.jobs.iter().map(|job| JobRow::of(job, room, &names)).collect(),
         name: name.to_string(),
         layout,
     }))

@@ -5,10 +5,13 @@ use axum::extract::State;
 use axum::response::Response;
 use queue_client::api::Api;
 use queue_protocol::api::{PersonUsage, Report};
+use tokio::time::Instant;
 
 use super::charts::{self, Chart, HEIGHT, WIDTH};
 use super::{Failed, Layout, Visitor, export, render};
+use crate::rooms::Rooms;
 use crate::wording::{cost, gpu_minutes, money, span};
+use crate::zones::names::Names;
 
 #[derive(Template)]
 #[template(path = "pages/report.html")]
@@ -50,6 +53,7 @@ fn mean_wait(person: &PersonUsage) -> String {
 
 pub(crate) async fn page(
     State(api): State<Api>,
+    State(rooms): State<Rooms>,
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
@@ -57,13 +61,11 @@ pub(crate) async fn page(
     let most = report.people.iter().map(|person| person.used.gpu_ms).max().unwrap_or_default().max(1);
     let per_hour = report.price_per_hour;
     let had = |person: &&PersonUsage| person.used.started + person.used.cancelled > 0;
-    let people = report.people.iter().filter(had).zip(1..).map(|(person, place)| PersonRow {
+    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let names = Names::of(&seen.room, layout.look.hide_names);
+    let people = report.people.iter().filter(had).map(|person| PersonRow {
         name: person.name.to_string(),
-        shown: match (layout.look.hide_names, person.label.is_empty()) {
-            (true, _) => format!("Person {place}"),
-            (false, true) => person.name.to_string(),
-            (false, false) => person.label.clone(),
-        },
+        shown: names.shown(&person.name),
         completed: person.used.completed,
         failed: person.used.failed,
         cancelled: person.used.cancelled,
@@ -83,7 +85,7 @@ pub(crate) async fn page(
         facts.push(("of it for idle GPUs", money(cost(idle, per_hour))));
     }
     let fairness = match fairness(&report.people) {
-        Some(index) => format!("Even shares: {index} of 100."),
+        Some(index) => format!("How even it was: {index} of 100. At 100 everybody had the same GPU time."),
         None => "Nobody has used a GPU yet.".to_owned(),
     };
     Ok(render(&ReportPage {

@@ -22,7 +22,7 @@ struct Controls {
 
 struct Demonstration {
     who: String,
-    jobs: String,
+    jobs: u32,
     until: u64,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn row(room: &Room, names: &Names) -> Row {
         one_each: counts.one_each,
         demo: counts.demo.as_ref().map(|demo| Demonstration {
             who: names.shown(&demo.participant),
-            jobs: wording::many(demo.jobs.into(), "job", "jobs"),
+            jobs: demo.jobs,
             until: demo.until,
         }),
         modes: Mode::ALL

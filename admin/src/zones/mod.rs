@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use askama::Template;
-use queue_protocol::api::{Role, Room};
+use queue_protocol::api::{Role, Room, RoomJob};
 use serde_json::{Map, Value, json};
 
 use crate::wording;
@@ -196,7 +196,7 @@ fn alerts(room: &Room) -> Vec<String> {
     for lane in &room.workers {
         let name = &lane.worker.name;
         if let Some(ms) = lanes::stuck_for(lane, room) {
-            alerts.push(format!("{name} makes no progress for {}.", wording::span(ms / 60_000 * 60_000)));
+            alerts.push(format!("{name} has made no progress for {}.", wording::span(ms / 60_000 * 60_000)));
         }
         if lane.worker.active && !lane.worker.comfyui_alive {
             alerts.push(format!("The ComfyUI of {name} does not answer."));
@@ -210,9 +210,14 @@ fn alerts(room: &Room) -> Vec<String> {
     alerts
 }
 
-/// Who waits longest among those in line, for how many whole minutes; empty below one.
+/// Whose job waits longest among those in line.
+pub(crate) fn longest_waiting(room: &Room) -> Option<&RoomJob> {
+    room.waiting.iter().min_by_key(|job| job.submitted_at)
+}
+
+/// Who waits longest, for how many whole minutes; empty below one.
 fn longest(room: &Room, names: &Names) -> String {
-    let Some(job) = room.waiting.iter().min_by_key(|job| job.submitted_at) else { return String::new() };
+    let Some(job) = longest_waiting(room) else { return String::new() };
     match room.now.saturating_sub(job.submitted_at) / 60_000 {
         0 => String::new(),
         minutes => format!("{}, {}", names.shown(&job.participant), wording::span(minutes * 60_000)),
@@ -233,7 +238,14 @@ pub(crate) fn texts(room: &Room, names: &Names) -> Cells {
         ("longest", longest(room, names)),
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
-        ("failures", wording::many(failed as u64, "failed job", "failed jobs")),
+        (
+            "failures",
+            if failed > 0 {
+                wording::many(failed as u64, "failed job", "failed jobs")
+            } else {
+                String::new()
+            },
+        ),
         // A line each: the page's script tells which of them are new.
         ("alerts", alerts(room).join("\n")),
         ("failed", if failed > 0 { failed.to_string() } else { String::new() }),

@@ -71,16 +71,20 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
             if let Some(percent) = working.get(&person.name).filter(|_| state == "running") {
                 more.push(format!("{percent} %"));
             }
-            if let Some(starts) = person.starts_in.filter(|_| state == "waiting") {
+            if let Some(starts) = person.starts_in.filter(|_| state == "waiting" && !room.counts.paused) {
                 more.push(range(starts));
             }
             if waits > 0 {
-                more.push(if state == "waiting" { format!("+{waits}") } else { format!("{waits} waiting") });
+                more.push(match state {
+                    "waiting" if more.is_empty() => format!("{waits} more"),
+                    "waiting" => format!("+{waits}"),
+                    _ => format!("{waits} waiting"),
+                });
             }
             super::row(Tile {
                 account: person.name.to_string(),
                 name: names.shown(&person.name),
-                seat: person.seat,
+                seat: person.seat.filter(|_| !names.hidden),
                 instructor: person.role == Role::Instructor,
                 cells: Cells::of([
                     ("class", format!("tile is-{state}")),

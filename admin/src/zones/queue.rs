@@ -47,7 +47,6 @@ pub(super) fn rows(room: &Room, names: &Names) -> Vec<Row> {
 }
 
 fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
-    let runs = room.people.iter().any(|person| person.name == job.participant && !person.running.is_empty());
     let id = job.id.to_string();
     Waiting {
         short: short(&id),
@@ -63,7 +62,7 @@ fn waiting(job: &RoomJob, room: &Room, names: &Names) -> Waiting {
                 "starts",
                 if room.counts.paused { String::new() } else { job.starts_in.map(range).unwrap_or_default() },
             ),
-            ("why", why(job, room, runs)),
+            ("why", why(job, room)),
         ]),
     }
 }

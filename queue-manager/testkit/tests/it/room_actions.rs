@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use axum::routing::get;
+use axum::{Json, Router};
 use fantoccini::Locator;
 use fantoccini::key::Key;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::browser::{Browser, Driver};
 use testkit::{WorkshopBuilder, graphs, waiting};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use crate::room_dashboard::Dashboard;
 
@@ -174,6 +178,55 @@ async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_
     let gone = "return !document.querySelector('#w-gpu-1:not(.gone)');";
     browser.wait_for("the lane to go", gone, vec![]).await.unwrap();
     logged(&room, "worker.forget", "gpu-1").await;
+    browser.close().await.unwrap();
+}
+
+/// A ComfyUI with one node and no model, to which nobody's job is lent.
+async fn bare_comfyui() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let answer = |json: Value| get(async move || Json(json));
+    let router = Router::new()
+        .route("/system_stats", answer(json!({"system": {"comfyui_version": "0"}, "devices": []})))
+        .route("/object_info", answer(json!({"ImageInvert": {"input": {}, "output": []}})))
+        .route("/queue", answer(json!({"queue_running": [], "queue_pending": []})));
+    TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn jobs_that_no_gpu_here_can_run_are_one_problem_and_one_click_cancels_all_but_what_is_kept() {
+    let mut room = Dashboard::open(WorkshopBuilder::new().workers(1)).await;
+    room.workshop.add_worker(20, Some(&bare_comfyui().await)).await.unwrap();
+    // From now on no GPU that is here has the model, which the workshop has met.
+    room.workshop.workers[0].stop().await.unwrap();
+    let mut ids = Vec::new();
+    for (who, seed) in [("user001", 1), ("user001", 2), ("user002", 3)] {
+        let person = room.workshop.person(who).unwrap();
+        ids.push(person.submit(&graphs::sampled_picture(seed, 1)).await.unwrap());
+    }
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    let all = "#zone-problems [formaction^='/causes/'][formaction$='/cancel']";
+    let says = "return document.querySelector(arguments[0])?.textContent === arguments[1];";
+    browser.wait_for("all three", says, vec![json!(all), json!("Cancel all 3")]).await.unwrap();
+    click(&browser, all).await;
+    said(&browser, "Cancelled in ten seconds: 3 jobs.").await;
+    assert_eq!(room.last_deed().await.0, "cause.cancel");
+    for id in &ids {
+        assert_eq!(
+            room.ask(&format!("/jobs/{id}")).await["reason"],
+            "cancelling",
+            "until then each can be kept"
+        );
+    }
+    click(&browser, &format!("[formaction='/jobs/{}/keep']", ids[2])).await;
+    logged(&room, "job.keep", &ids[2]).await;
+    for id in &ids[..2] {
+        room.workshop.person("user001").unwrap().wait_for(id, "cancelled").await.unwrap();
+    }
+    assert_eq!(room.ask(&format!("/jobs/{}", ids[2])).await["reason"], "on_hold");
+    browser.wait_for("the kept one", says, vec![json!(all), json!("Cancel all 1")]).await.unwrap();
     browser.close().await.unwrap();
 }
 

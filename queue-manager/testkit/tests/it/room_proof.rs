@@ -1,48 +1,70 @@
 //! Every action of the dashboard, one row each: by a click and by the keyboard in a real browser, and by the API with the
-//! instructor's token. After each the audit log has it and the tabs it concerns are told; nobody else can do it.
+//! instructor's token. After each the audit log has it, and within a second the tabs it concerns are told or closed; nobody else can do it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fantoccini::Locator;
 use fantoccini::key::Key;
-use reqwest::{Client, Method};
+use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::{Client, Method, RequestBuilder, redirect};
 use serde_json::{Value, json};
 use testkit::browser::{Browser, Driver};
 use testkit::{WorkshopBuilder, graphs, waiting};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::room_actions::open;
 use crate::room_dashboard::Dashboard;
-use crate::room_table::{Call, Row, clear, field_of, of_jobs, of_people, of_the_room};
+use crate::room_table::{Call, Row, Told, clear, field_of, of_jobs, of_people, of_the_room};
 
 const LONG: Duration = Duration::from_secs(30);
 
+/// So soon after the log has it, a tab has it.
+const SOON: Duration = Duration::from_secs(1);
+
 /// What a tab of somebody hears.
-struct Ear(Arc<Mutex<String>>);
+struct Ear {
+    heard: Arc<Mutex<String>>,
+    closed: CancellationToken,
+}
 
 impl Ear {
-    async fn open(room: &Dashboard, who: &str, tasks: &TaskTracker) -> Self {
-        let mut feed = room.workshop.person(who).unwrap().get("/api/v1/events").await.unwrap();
-        let heard = Arc::<Mutex<String>>::default();
-        let log = Arc::clone(&heard);
+    async fn open(feed: RequestBuilder, tasks: &TaskTracker) -> Self {
+        let mut feed = feed.send().await.unwrap().error_for_status().unwrap();
+        let ear = Self { heard: Arc::default(), closed: CancellationToken::new() };
+        let (log, closed) = (Arc::clone(&ear.heard), ear.closed.clone());
         tasks.spawn(async move {
             while let Ok(Some(chunk)) = feed.chunk().await {
                 log.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk));
             }
+            closed.cancel();
         });
-        Self(heard)
+        ear
     }
 
-    fn so_far(&self) -> usize {
-        self.0.lock().unwrap().len()
+    /// How much it has heard, once what was done before has arrived.
+    async fn so_far(&self) -> usize {
+        let mut before = usize::MAX;
+        let quiet = waiting::until("a quiet moment", LONG, async || {
+            let now = self.heard.lock().unwrap().len();
+            Ok((std::mem::replace(&mut before, now) == now).then_some(now))
+        });
+        quiet.await.unwrap()
     }
 
     async fn hears(&self, since: usize, text: &str) {
-        let heard = waiting::until(text, LONG, async || {
-            Ok(self.0.lock().unwrap()[since..].contains(text).then_some(()))
+        let heard = waiting::until(text, SOON, async || {
+            Ok(self.heard.lock().unwrap()[since..].contains(text).then_some(()))
         });
         heard.await.unwrap();
+    }
+
+    /// Events since then that are no totals.
+    fn others(&self, since: usize) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        let events = heard[since..].lines().filter(|line| line.starts_with("event:"));
+        events.filter(|line| *line != "event: counts").map(ToOwned::to_owned).collect()
     }
 }
 
@@ -59,12 +81,12 @@ struct Proof {
     /// The instructor's, that of a participant whom nothing here concerns, and a worker's.
     tokens: [String; 3],
     ears: Vec<(&'static str, Ear)>,
-    _tasks: TaskTracker,
+    tasks: TaskTracker,
 }
 
 impl Proof {
     async fn begin(room: Dashboard) -> Self {
-        let client = Client::new();
+        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         let mut tokens = Vec::new();
         for who in ["instructor", "user004"] {
             let session = json!({"name": who, "password": room.workshop.password(who).unwrap()});
@@ -75,9 +97,10 @@ impl Proof {
         let tasks = TaskTracker::new();
         let mut ears = Vec::new();
         for who in ["user001", "user002", "user003"] {
-            ears.push((who, Ear::open(&room, who, &tasks).await));
+            let feed = room.workshop.person(who).unwrap().request(Method::GET, "/api/v1/events");
+            ears.push((who, Ear::open(feed, &tasks).await));
         }
-        Self { room, client, tokens: tokens.try_into().unwrap(), ears, _tasks: tasks }
+        Self { room, client, tokens: tokens.try_into().unwrap(), ears, tasks }
     }
 
     async fn api(&self, token: &str, (method, path, body): &Call) -> u16 {
@@ -92,6 +115,17 @@ impl Proof {
         let newest = &log["entries"][0];
         let text = |name: &str| newest[name].as_str().unwrap_or_default().to_owned();
         (newest["id"].as_u64().unwrap_or_default(), text("what"), text("target"))
+    }
+
+    /// A tab that somebody opened with a card, whatever their password is by now.
+    async fn tab_of(&self, who: &str) -> Ear {
+        let link = format!("/accounts/{who}/link");
+        let (_, card) = self.room.call("instructor", Method::POST, &link, Value::Null).await;
+        let direct = &self.room.workshop.direct;
+        let opened = self.client.post(format!("{direct}{}", card["path"].as_str().unwrap()));
+        let opened = opened.send().await.unwrap();
+        let feed = self.client.get(format!("{direct}/api/v1/events"));
+        Ear::open(feed.header(COOKIE, &opened.headers()[SET_COOKIE]), &self.tasks).await
     }
 
     async fn in_the_browser(&self, browser: &Browser, row: &Row, way: Way) {
@@ -128,12 +162,16 @@ impl Proof {
             let status = self.api(&self.tokens[0], before).await;
             assert!(status < 300 || status == 409, "{name}: {before:?} {status}");
         }
+        let told = row.told.as_ref().expect("every row says what tabs see of it");
+        let tab = match told {
+            Told::Closes(who) => Some(self.tab_of(who).await),
+            _ => None,
+        };
+        let mut ears = Vec::new();
+        for (who, ear) in &self.ears {
+            ears.push((*who, ear, ear.so_far().await));
+        }
         let (was, ..) = self.newest().await;
-        let ear = row
-            .told
-            .as_ref()
-            .map(|(who, text)| (&self.ears.iter().find(|(of, _)| of == who).unwrap().1, text));
-        let since = ear.as_ref().map_or(0, |(ear, _)| ear.so_far());
         match way {
             Way::Api => {
                 let status = self.api(&self.tokens[0], &row.api).await;
@@ -146,8 +184,22 @@ impl Proof {
             Ok((now > was && what == row.deed.0 && target == row.deed.1).then_some(()))
         });
         logged.await.unwrap();
-        if let Some((ear, text)) = ear {
-            ear.hears(since, text).await;
+        match told {
+            Told::Hears(who, text) => {
+                let (_, ear, since) = ears.iter().find(|(of, ..)| of == who).unwrap();
+                ear.hears(*since, text).await;
+            }
+            Told::Closes(who) => {
+                let closed = tab.as_ref().unwrap().closed.cancelled();
+                let closed = tokio::time::timeout(SOON, closed).await;
+                closed.unwrap_or_else(|_| panic!("{name}: the tab of {who} is open"));
+            }
+            // The first has a job that runs, and hears of that all the time.
+            Told::Nothing(why) => {
+                for (who, ear, since) in &ears[1..] {
+                    assert_eq!(ear.others(*since), [""; 0], "{name}: {who} is told, but {why:?}");
+                }
+            }
         }
     }
 

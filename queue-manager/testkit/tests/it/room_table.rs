@@ -18,6 +18,34 @@ fn queue(body: Value) -> Call {
     call(Method::PATCH, "/queue", body)
 }
 
+/// What open tabs see of an action, within a second.
+#[derive(Debug)]
+pub enum Told {
+    /// This person's tab hears this.
+    Hears(&'static str, String),
+    /// This person's tab is closed.
+    Closes(&'static str),
+    /// No tab hears anything but totals that are as before.
+    Nothing(Silent),
+}
+
+/// Why no tab is told.
+#[derive(Debug)]
+pub enum Silent {
+    /// What a GPU costs is the instructor's affair.
+    Price,
+    /// A cap speaks when it is met: in the answer to whoever submits one job more.
+    Cap,
+    /// What the dashboard calls somebody and where they sit is shown in no seat.
+    Place,
+    /// Nobody is alarmed by what can still be taken back. After ten seconds the tab is closed: `room_details.rs`.
+    Delayed,
+    /// Whoever is disabled has no tab.
+    NoTab,
+    /// A card does nothing before somebody uses it.
+    Unused,
+}
+
 pub struct Row {
     /// The state in which it can be done.
     pub before: Vec<Call>,
@@ -31,8 +59,8 @@ pub struct Row {
     pub form: String,
     pub api: Call,
     pub deed: (&'static str, String),
-    /// Whose tab is told, and what.
-    pub told: Option<(&'static str, String)>,
+    /// What tabs see of it; every row says so.
+    pub told: Option<Told>,
 }
 
 /// A button that says by itself where it goes.
@@ -68,7 +96,15 @@ fn form(
 
 impl Row {
     fn tells(self, who: &'static str, what: impl Into<String>) -> Self {
-        Self { told: Some((who, what.into())), ..self }
+        Self { told: Some(Told::Hears(who, what.into())), ..self }
+    }
+
+    fn closes(self, who: &'static str) -> Self {
+        Self { told: Some(Told::Closes(who)), ..self }
+    }
+
+    fn tells_nobody(self, why: Silent) -> Self {
+        Self { told: Some(Told::Nothing(why)), ..self }
     }
 
     fn behind(self, menu: &'static str) -> Self {
@@ -100,7 +136,9 @@ pub fn of_the_room() -> Vec<Row> {
             .tells("user002", "\"one_each\":false"),
         button("/", "/do/demo".into(), vec![end()], demo(), "demo.begin", "instructor")
             .tells("user002", "\"demo\":{\"participant\":\"instructor\""),
-        button("/", "/do/demo/end".into(), vec![demo()], end(), "demo.end", "instructor"),
+        // Totals in which no demo stands between these two.
+        button("/", "/do/demo/end".into(), vec![demo()], end(), "demo.end", "instructor")
+            .tells("user002", "\"queue_depth\":2,\"one_each\""),
         form(
             "/",
             "/do/message",
@@ -120,7 +158,8 @@ pub fn of_the_room() -> Vec<Row> {
             "",
         )
         .behind(".menus details:last-child > summary")
-        .after(queue(json!({"price_per_hour": 0}))),
+        .after(queue(json!({"price_per_hour": 0})))
+        .tells_nobody(Silent::Price),
         form(
             "/people",
             "/do/caps",
@@ -129,7 +168,9 @@ pub fn of_the_room() -> Vec<Row> {
             "caps.change",
             "",
         )
-        .after(call(Method::PATCH, "/caps", json!({"waiting_per_participant": 100}))),
+        .after(call(Method::PATCH, "/caps", json!({"waiting_per_participant": 100})))
+        .tells_nobody(Silent::Cap),
+        // A tab hears that something is another way, and asks when its own jobs will start now.
         button(
             "/",
             "/workers/gpu-1/drain".into(),
@@ -206,7 +247,8 @@ pub fn of_people() -> Vec<Row> {
             "account.place",
             "user003",
         )
-        .after(account(json!({"label": "Eve"}))),
+        .after(account(json!({"label": "Eve"})))
+        .tells_nobody(Silent::Place),
         form(
             page,
             "/people/user003/caps",
@@ -215,7 +257,8 @@ pub fn of_people() -> Vec<Row> {
             "caps.change",
             "user003",
         )
-        .after(call(Method::PATCH, "/accounts/user003/caps", json!({"waiting_per_participant": 8}))),
+        .after(call(Method::PATCH, "/accounts/user003/caps", json!({"waiting_per_participant": 8})))
+        .tells_nobody(Silent::Cap),
         form(
             page,
             "/do/message",
@@ -225,8 +268,8 @@ pub fn of_people() -> Vec<Row> {
             "user003",
         )
         .tells("user003", "Yours."),
-        press("sign-out", to("stay", Value::Null), later(), "account.sign_out"),
-        press("stay", later(), to("stay", Value::Null), "account.stay"),
+        press("sign-out", to("stay", Value::Null), later(), "account.sign_out").tells_nobody(Silent::Delayed),
+        press("stay", later(), to("stay", Value::Null), "account.stay").tells_nobody(Silent::Delayed),
         press(
             "demo",
             call(Method::DELETE, "/queue/demo", Value::Null),
@@ -239,13 +282,15 @@ pub fn of_people() -> Vec<Row> {
             account(json!({"disabled": false})),
             account(json!({"disabled": true})),
             "account.change",
-        ),
+        )
+        .closes("user003"),
         press(
             "enable",
             account(json!({"disabled": true})),
             account(json!({"disabled": false})),
             "account.change",
-        ),
+        )
+        .tells_nobody(Silent::NoTab),
         form(
             page,
             "/people/user003/password",
@@ -253,8 +298,10 @@ pub fn of_people() -> Vec<Row> {
             to("password", Value::Null),
             "account.password",
             "user003",
-        ),
-        form(page, "/cards", &[], to("link", Value::Null), "account.link", "user003"),
+        )
+        .closes("user003"),
+        form(page, "/cards", &[], to("link", Value::Null), "account.link", "user003")
+            .tells_nobody(Silent::Unused),
     ]
 }
 
