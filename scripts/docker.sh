@@ -99,6 +99,16 @@ replace() {
     "${compose[@]}" up -d --no-deps "$1" >/dev/null 2>&1 || "${compose[@]}" up -d --no-deps "$1"
 }
 
+# make_seats NAME…: what their containers find at /own; without it the engine makes folders that only root can write to.
+make_seats() {
+    local name folders=()
+    for name in "$@"; do
+        mkdir -p "data/seats/$name/custom_nodes" "data/seats/$name/user" "data/seats/$name/input" "data/seats/$name/output"
+        folders+=("data/seats/$name")
+    done
+    give_to_containers "${folders[@]}"
+}
+
 # docker_runs: whether a container of this project runs.
 docker_runs() {
     [ -f .env ] && command -v docker >/dev/null 2>&1 && [ -n "$(in_env COMPOSE_PROJECT_NAME)" ] &&
