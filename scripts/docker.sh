@@ -52,6 +52,18 @@ is_chosen() {
     case ",$(in_env COMPOSE_PROFILES)," in *",$profile,"*) return 0 ;; *) return 1 ;; esac
 }
 
+# need_extra_images: ComfyUI's images, which nobody builds by the way, as they take several GB. Compose would look for them in a
+# registry where we have none.
+need_extra_images() {
+    local version extras=()
+    version=$(in_env ATELIER_VERSION local)
+    if is_chosen seat-of-anybody && ! docker image inspect "atelier-seat:$version" >/dev/null 2>&1; then extras+=(--with seats); fi
+    if is_chosen worker-gpu && ! docker image inspect "atelier-worker-gpu:$version" >/dev/null 2>&1; then extras+=(--with gpu); fi
+    [ ${#extras[@]} -eq 0 ] && return 0
+    echo "ComfyUI's image is not built yet. Run scripts/build-images.sh ${extras[*]} (several GB), then this again." >&2
+    return 1
+}
+
 # services: the chosen services, in the order they need each other.
 services() {
     local wanted service

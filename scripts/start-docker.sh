@@ -43,6 +43,7 @@ if ! flock -n 9; then
 fi
 
 step 1 "Looking for images and ComfyUI's frontend"
+need_extra_images
 version=$(in_env ATELIER_VERSION local)
 for image in atelier atelier-redis atelier-nginx; do
     if ! docker image inspect "$image:$version" >/dev/null 2>&1; then

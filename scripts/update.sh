@@ -36,6 +36,7 @@ for service in "${wanted[@]+"${wanted[@]}"}"; do
     fi
 done
 if [ ${#wanted[@]} -eq 0 ]; then wanted=("${known[@]}"); fi
+need_extra_images
 if [ -n "$build" ]; then scripts/build-images.sh; fi
 
 hashes=$("${compose[@]}" config --hash='*')
