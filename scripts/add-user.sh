@@ -15,7 +15,7 @@ for argument in "$@"; do
     case "$argument" in
         -h | --help) usage 0 ;;
         --instructor) role=instructor ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *)
             plain_name "$argument"
             names+=("$argument")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Backs up the workshop that runs: the queue with jobs and accounts, and everybody's files, in one archive.
+# Backs up the workshop that runs: the queue with jobs and accounts, everybody's files, and what container seats keep
+# (saved workflows, settings, own nodes), in one archive.
 # usage: scripts/backup.sh [--with-passwords] [--without-outputs] PLACE
 #   PLACE                a folder, s3://BUCKET/PREFIX (the aws command; R2 with ATELIER_S3_ENDPOINT=https://…) or
 #                        rclone's REMOTE:PATH
@@ -22,14 +23,14 @@ for argument in "$@"; do
         -h | --help) usage 0 ;;
         --with-passwords) passwords=true ;;
         --without-outputs) outputs=false ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *)
-            [ -z "$place" ] || usage 2
+            [ -z "$place" ] || usage 2 "One place at a time: $place or $argument."
             place=$argument
             ;;
     esac
 done
-[ -n "$place" ] || usage 2
+[ -n "$place" ] || usage 2 "Say where the backup goes."
 need jq curl tar
 need_redis
 kind=$(kind_of "$place")
@@ -60,9 +61,11 @@ fi
 left_out=(--exclude=files/incoming)
 if [ "$outputs" = false ]; then left_out+=(--exclude=files/outputs); fi
 [ -r "$data/files" ] || refuse "$data/files belongs to another user, in Docker to the containers. Run this with sudo."
-size_kb=$(du -sk "${left_out[@]/#--exclude=files/--exclude=$data/files}" "$data/files" | cut -f 1)
+folders=(files)
+if [ -d "$data/seats" ]; then folders+=(seats); fi
+size_kb=$(cd "$data" && du -skc "${left_out[@]}" "${folders[@]}" | tail -n 1 | cut -f 1)
 if [ "$kind" = folder ]; then
-    mkdir -p "$place"
+    make_folder "$place"
     free_kb=$(df -Pk "$place" | awk 'NR == 2 { print $4 }')
     if [ "$free_kb" -lt $((size_kb + 200000)) ]; then
         refuse "$place has $((free_kb / 1024)) MB free and about $((size_kb / 1024 + 200)) MB are needed. Make room, or use --without-outputs."
@@ -99,7 +102,7 @@ archive() {
     local status=0
     # What a participant changes meanwhile makes tar answer 1, and is whole in the next backup.
     tar -cf - --warning=no-file-changed --warning=no-file-removed --owner=0 --group=0 -C "$staging" "${first[@]}" \
-        -C "$(realpath "$data")" "${left_out[@]}" files || status=$?
+        -C "$(realpath "$data")" --anchored "${left_out[@]}" "${folders[@]}" || status=$?
     [ "$status" -le 1 ]
 }
 archive | put "$place" "$name" $(((size_kb + 200000) * 1024))

@@ -9,34 +9,39 @@
 #   --with gpu        also ComfyUI with the worker for this machine's GPU (the same)
 #   --new-base        without a registry: make the base anew, with today's security updates
 # Without a choice it is --compiled where the engine can pull, else --prebuilt on a base made from Debian's archive.
-# Safe to run again. Settings: ATELIER_VERSION=local (the tag), ATELIER_BASE, ATELIER_RUST.
+# Safe to run again. Settings: ATELIER_VERSION=local (the tag), ATELIER_BASE, ATELIER_RUST; for ComfyUI's images, where they come
+# from a mirror (docs/seats.md): ATELIER_COMFYUI_ARCHIVE, ATELIER_SEATS_TORCH_INDEX, ATELIER_GPU_TORCH_INDEX.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 . scripts/docker.sh
+. scripts/usage.sh
 
 target='' folder='' profile=release extra=() new_base=
 while [ $# -gt 0 ]; do
     case "$1" in
         --compiled | --prebuilt) target=${1#--} ;;
         --programs)
-            target=prebuilt folder=${2:-}
-            [ -x "$folder/queue-manager" ] || { echo "There is no queue-manager in '$folder'." >&2 && exit 2; }
+            need_value "$@"
+            target=prebuilt folder=$2
+            for program in queue-manager worker admin simulated-comfyui; do
+                [ -x "$folder/$program" ] || { echo "There is no $program in '$folder': say where cargo put all four programs." >&2 && exit 2; }
+            done
             shift
             ;;
         --profile)
-            profile=${2:-}
+            need_value "$@"
+            profile=$2
             shift
             ;;
         --with)
-            extra+=("${2:-}")
+            need_value "$@"
+            extra+=("$2")
             shift
             ;;
         --new-base) new_base=yes ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
     shift
 done
@@ -132,9 +137,10 @@ build atelier-nginx nginx
 build atelier "$target" "${programs[@]}"
 for name in "${extra[@]+"${extra[@]}"}"; do
     case "$name" in
-        seats) image=atelier-seat stage=seat index=https://download.pytorch.org/whl/cpu ;;
+        seats) image=atelier-seat stage=seat index=$(in_env ATELIER_SEATS_TORCH_INDEX https://download.pytorch.org/whl/cpu) ;;
         gpu) image=atelier-worker-gpu stage=gpu index=$(in_env ATELIER_GPU_TORCH_INDEX https://download.pytorch.org/whl/cu128) ;;
     esac
-    build "$image" "$stage" --file frontend/Dockerfile --build-arg "PROGRAMS=atelier:$version" --build-arg "TORCH_INDEX=$index"
+    build "$image" "$stage" --file frontend/Dockerfile --build-arg "PROGRAMS=atelier:$version" --build-arg "TORCH_INDEX=$index" \
+        --build-arg "COMFYUI_ARCHIVE=$(in_env ATELIER_COMFYUI_ARCHIVE)"
 done
 echo "All images are built, in $((SECONDS - began)) s ($target, on $base)."

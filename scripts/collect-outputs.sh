@@ -14,7 +14,7 @@ folder='' names=()
 for argument in "$@"; do
     case "$argument" in
         -h | --help) usage 0 ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *)
             if [ -z "$folder" ]; then
                 folder=$argument
@@ -25,16 +25,16 @@ for argument in "$@"; do
             ;;
     esac
 done
-[ -n "$folder" ] || usage 2
+[ -n "$folder" ] || usage 2 "Say which folder gets the zips."
 need zip
 outputs=data/files/outputs
 [ -d "$outputs" ] || refuse "There is no $outputs: nothing was made yet, or the workshop's data is in another folder."
 if [ ${#names[@]} -eq 0 ]; then mapfile -t names < <(find "$outputs" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); fi
 umask 077
-mkdir -p "$folder"
+make_folder "$folder"
 folder=$(cd "$folder" && pwd)
 staging=$(mktemp -d data/collect.XXXXXX)
-trap 'rm -rf "$staging"' EXIT
+trap 'rm -rf "$staging" "$folder"/*.zip.new.zip' EXIT
 trap 'exit 130' INT TERM
 made=0
 for name in "${names[@]+"${names[@]}"}"; do

@@ -52,6 +52,18 @@ is_chosen() {
     case ",$(in_env COMPOSE_PROFILES)," in *",$profile,"*) return 0 ;; *) return 1 ;; esac
 }
 
+# need_extra_images: ComfyUI's images, which nobody builds by the way, as they take several GB. Compose would look for them in a
+# registry where we have none.
+need_extra_images() {
+    local version extras=()
+    version=$(in_env ATELIER_VERSION local)
+    if is_chosen seat-of-anybody && ! docker image inspect "atelier-seat:$version" >/dev/null 2>&1; then extras+=(--with seats); fi
+    if is_chosen worker-gpu && ! docker image inspect "atelier-worker-gpu:$version" >/dev/null 2>&1; then extras+=(--with gpu); fi
+    [ ${#extras[@]} -eq 0 ] && return 0
+    echo "ComfyUI's image is not built yet. Run scripts/build-images.sh ${extras[*]} (several GB), then this again." >&2
+    return 1
+}
+
 # services: the chosen services, in the order they need each other.
 services() {
     local wanted service
@@ -97,6 +109,16 @@ wait_healthy() {
 replace() {
     "${compose[@]}" rm -sf "$1" >/dev/null 2>&1
     "${compose[@]}" up -d --no-deps "$1" >/dev/null 2>&1 || "${compose[@]}" up -d --no-deps "$1"
+}
+
+# make_seats NAME…: what their containers find at /own; without it the engine makes folders that only root can write to.
+make_seats() {
+    local name folders=()
+    for name in "$@"; do
+        mkdir -p "data/seats/$name/custom_nodes" "data/seats/$name/user" "data/seats/$name/input" "data/seats/$name/output"
+        folders+=("data/seats/$name")
+    done
+    give_to_containers "${folders[@]}"
 }
 
 # docker_runs: whether a container of this project runs.

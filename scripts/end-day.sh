@@ -24,12 +24,12 @@ while [ $# -gt 0 ]; do
         --undo) undo=yes ;;
         --wait)
             minutes=${2:-}
-            [[ $minutes =~ ^[0-9]{1,4}$ ]] || usage 2
+            [[ $minutes =~ ^[0-9]{1,4}$ ]] || usage 2 "--wait needs a number of minutes, not '$minutes'."
             shift
             ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$1 is no option of this script." ;;
         *)
-            [ -z "$place" ] || usage 2
+            [ -z "$place" ] || usage 2 "One place at a time: $place or $1."
             place=$1
             ;;
     esac

@@ -19,24 +19,24 @@ while [ $# -gt 0 ]; do
         -h | --help) usage 0 ;;
         --yes) yes=yes ;;
         --wait)
-            [[ ${2:-} =~ ^[0-9]{1,4}$ ]] || usage 2
+            [[ ${2:-} =~ ^[0-9]{1,4}$ ]] || usage 2 "--wait needs a number of minutes, not '${2:-}'."
             wait=(--wait "$2")
             shift
             ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$1 is no option of this script." ;;
         *)
             if [ -z "$folder" ]; then
                 folder=$1
             elif [ -z "$place" ]; then
                 place=$1
             else
-                usage 2
+                usage 2 "A folder and a place, and no $1 beside them."
             fi
             ;;
     esac
     shift
 done
-[ -n "$folder" ] || usage 2
+[ -n "$folder" ] || usage 2 "Say which folder gets the report."
 place=${place:-$folder}
 need jq curl zip
 kind_of "$place" >/dev/null
@@ -48,7 +48,7 @@ if [ -z "$yes" ]; then
     case "$reply" in y | Y | yes) ;; *) refuse "Nothing was changed." ;; esac
 fi
 umask 077
-mkdir -p "$folder"
+make_folder "$folder"
 
 echo "== Letting running jobs end"
 scripts/end-day.sh --only-drain "${wait[@]}"

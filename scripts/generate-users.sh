@@ -11,16 +11,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/docker.sh
+. scripts/usage.sh
 
 refuse() {
     echo "$1" >&2
     exit 2
 }
 said="$*"
-names=() internet='' print=''
+names=() chosen='' internet='' print=''
 add_numbered() {
     local n name
-    case "$1" in '' | *[!0-9]* | 0* | ????*) refuse "--number is a number from 1 to 250, not '$1'." ;; esac
+    case "$1" in *[!0-9]* | 0* | ????*) refuse "--number is a number from 1 to 250, not '$1'." ;; esac
     for ((n = 1; n <= $1; n++)); do
         printf -v name 'user%03d' "$n"
         names+=("$name")
@@ -29,29 +30,36 @@ add_numbered() {
 while [ $# -gt 0 ]; do
     case "$1" in
         --number)
-            add_numbered "${2:-}"
+            need_value "$@"
+            add_numbered "$2"
+            chosen=yes
             shift
             ;;
         --names)
-            read -ra more <<<"${2:-}"
-            names+=("${more[@]}")
+            need_value "$@"
+            read -ra more <<<"$2"
+            names+=("${more[@]+"${more[@]}"}")
+            chosen=yes
             shift
             ;;
         --accounts)
             [ -f data/accounts.json ] || refuse "There is no data/accounts.json yet: start the workshop first, or say --number N."
-            mapfile -t more < <(jq -r '.participants[] | select(.removed | not) | .name' data/accounts.json)
-            names+=("${more[@]}")
+            command -v jq >/dev/null || refuse "jq is missing: apt-get install jq"
+            accounts=$(jq -r '.participants[] | select(.removed | not) | .name' data/accounts.json 2>/dev/null) ||
+                refuse "data/accounts.json cannot be read: it is damaged, or belongs to another user. Say --number N, or --names."
+            read -ra more <<<"${accounts//$'\n'/ }"
+            names+=("${more[@]+"${more[@]}"}")
+            chosen=yes
             ;;
         --internet) internet=yes ;;
         --print) print=yes ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
     shift
 done
-if [ ${#names[@]} -eq 0 ]; then add_numbered 20; fi
+[ -n "$chosen" ] || add_numbered 20
+[ ${#names[@]} -gt 0 ] || refuse "Nobody was named, so there would be no seat."
 [ ${#names[@]} -le 250 ] || refuse "At most 250 container seats; ${#names[@]} were named."
 for name in "${names[@]}"; do
     case "$name" in
@@ -147,10 +155,5 @@ if [ -n "$print" ]; then
 fi
 file >docker-compose.users.yml.new
 mv docker-compose.users.yml.new docker-compose.users.yml
-folders=()
-for name in "${names[@]}"; do
-    mkdir -p "data/seats/$name/custom_nodes" "data/seats/$name/user" "data/seats/$name/input" "data/seats/$name/output"
-    folders+=("data/seats/$name")
-done
-give_to_containers "${folders[@]}"
+make_seats "${names[@]}"
 echo "docker-compose.users.yml has ${#names[@]} container seats; their folders are in data/seats."

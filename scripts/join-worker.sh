@@ -17,7 +17,10 @@
 # From the server itself: curl -fsS http://100.64.0.1:3443/join.sh | bash -s -- http://100.64.0.1:3443 JOIN-TOKEN
 set -euo pipefail
 
+# usage STATUS [WRONG]: with another status than 0 as a complaint, and first what is wrong with the arguments.
 usage() {
+    if [ "$1" -ne 0 ]; then exec >&2; fi
+    if [ -n "${2:-}" ]; then printf '%s\n\n' "$2"; fi
     cat <<'USAGE'
 usage: join-worker.sh ADDRESS [JOIN-TOKEN] [OPTION…]
        join-worker.sh --stop | --status [--folder FOLDER]
@@ -262,7 +265,7 @@ main() {
         case "$1" in
             -h | --help) usage 0 ;;
             --comfyui | --comfyui-command | --folder)
-                [ $# -gt 1 ] || usage 2
+                [ $# -gt 1 ] || usage 2 "$1 needs a value."
                 case "$1" in
                     --comfyui) comfyui=$2 ;;
                     --comfyui-command) comfyui_command=$2 ;;
@@ -272,9 +275,10 @@ main() {
                 ;;
             --systemd | --print-unit | --stop | --status) how=${1#--} ;;
             http://*) address=${1%/} ;;
-            -* | *://*) usage 2 ;;
+            -*) usage 2 "$1 is no option of this script." ;;
+            *://*) usage 2 "The server's address begins with http:// (within Tailscale, which encrypts), and not as $1." ;;
             *)
-                [ -z "$join_token" ] || usage 2
+                [ -z "$join_token" ] || usage 2 "One join token only; an address begins with http://."
                 join_token=$1
                 ;;
         esac
@@ -293,7 +297,7 @@ main() {
             return
             ;;
     esac
-    [ -n "$address" ] || usage 2
+    [ -n "$address" ] || usage 2 "The server's address is missing: http://HOST:PORT."
     for command in curl sha256sum setsid; do
         command -v "$command" >/dev/null 2>&1 || refuse "$command is missing on this box. Install it, then run this again."
     done

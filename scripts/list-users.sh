@@ -12,7 +12,7 @@ for argument in "$@"; do
     case "$argument" in
         -h | --help) usage 0 ;;
         --json) json=yes ;;
-        *) usage 2 ;;
+        *) usage 2 "$argument is no option of this script." ;;
     esac
 done
 need jq curl

@@ -56,9 +56,11 @@ trap 'rm -rf "$work"' EXIT
     cat "$work/said" >&2
     refuse "openssl could not make it."
 }
-cat "$work/leaf.crt" "$work/root.crt" >"$folder/tls.crt"
-mv "$work/tls.key" "$folder/tls.key"
+cat "$work/leaf.crt" "$work/root.crt" >"$work/tls.crt"
 install -m 644 "$work/root.crt" "$folder/root.crt"
+mv "$work/tls.key" "$folder/tls.key"
+# Last, as its being there says that all is made.
+mv "$work/tls.crt" "$folder/tls.crt"
 
 echo "Made $folder/tls.crt and $folder/tls.key for $*, until $(openssl x509 -in "$folder/tls.crt" -noout -enddate | cut -d= -f2)."
 echo "Every device installs and trusts $folder/root.crt. Compare this on the device's screen before trusting it:"

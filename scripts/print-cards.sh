@@ -18,7 +18,7 @@ for argument in "$@"; do
         -h | --help) usage 0 ;;
         --text) text=yes ;;
         --passwords) passwords=yes ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *.html) file=$argument ;;
         *)
             plain_name "$argument"
@@ -26,7 +26,7 @@ for argument in "$@"; do
             ;;
     esac
 done
-if [ -n "$passwords" ] && [ -z "$text" ]; then usage 2; fi
+if [ -n "$passwords" ] && [ -z "$text" ]; then usage 2 "--passwords goes with --text: the page has codes and no passwords."; fi
 need jq curl
 need_workshop
 sign_ins=$(sign_in_file)
@@ -50,6 +50,8 @@ if [ -n "$text" ]; then
     exit
 fi
 
+umask 077
+make_folder "$(dirname "$file")"
 # The dashboard draws cards already; this asks it for them, and puts its look into the file.
 if [ "$workshop" = native ] && is_running admin; then
     admin_pid=$(cat "$run_folder/admin.pid")
@@ -70,10 +72,10 @@ signed_in=$(visit -o /dev/null -D - "$dashboard/sign-in" --data-binary @- -H 'Co
     refuse "The dashboard does not answer. scripts/status.sh says how it is; --text needs no dashboard."
 cookie=$(sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\);.*/\1/p' <<<"$signed_in" | tr -d '\r')
 if [ -z "$cookie" ]; then refuse "The dashboard did not let the instructor of data/sign-ins.json in. scripts/start.sh writes that file anew."; fi
-umask 077
 page=$(visit "$dashboard/cards" -K <(printf 'header = "Cookie: %s"\n' "$cookie") --data "$(printf 'card-%s=on&' "${names[@]}")")
 look=$(visit "$dashboard/assets/dashboard.css")
-mkdir -p "$(dirname "$file")"
+trap 'rm -f "$file.new"' EXIT
+trap 'exit 130' INT TERM
 {
     echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign-in cards</title>'
     echo "<style>$look</style><main class=\"page\">"
@@ -83,7 +85,6 @@ mkdir -p "$(dirname "$file")"
 } >"$file.new"
 cards=$(grep -c '<svg' "$file.new" || true)
 if [ "$cards" -ne ${#names[@]} ]; then
-    rm -f "$file.new"
     refuse "The dashboard drew $cards cards of ${#names[@]}. scripts/print-cards.sh --text needs no dashboard."
 fi
 mv "$file.new" "$file"

@@ -13,14 +13,14 @@ for argument in "$@"; do
     case "$argument" in
         -h | --help) usage 0 ;;
         --all) all=yes ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *)
             plain_name "$argument"
             names+=("$argument")
             ;;
     esac
 done
-if [ ${#names[@]} -eq 0 ] && [ -z "$all" ]; then usage 2; fi
+if [ ${#names[@]} -eq 0 ] && [ -z "$all" ]; then usage 2 "Say who, or --all."; fi
 need jq curl
 need_workshop
 lock_accounts

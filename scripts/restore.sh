@@ -17,14 +17,14 @@ for argument in "$@"; do
     case "$argument" in
         -h | --help) usage 0 ;;
         --aside) aside=yes ;;
-        -*) usage 2 ;;
+        -*) usage 2 "$argument is no option of this script." ;;
         *)
-            [ -z "$backup" ] || usage 2
+            [ -z "$backup" ] || usage 2 "One backup at a time: $backup or $argument."
             backup=$argument
             ;;
     esac
 done
-[ -n "$backup" ] || usage 2
+[ -n "$backup" ] || usage 2 "Say which backup."
 need jq tar
 need_redis
 if [ "$(kind_of "$backup")" = folder ] && [ ! -f "$backup" ]; then
@@ -38,7 +38,7 @@ if command -v redis-cli >/dev/null 2>&1 && redis-cli -s data/redis/redis.sock pi
     refuse "The Redis of this folder still runs. scripts/stop.sh stops it."
 fi
 umask 077
-mkdir -p data
+make_folder data
 staging=$(mktemp -d data/restore.XXXXXX)
 tidy() {
     stop_copy
@@ -48,7 +48,7 @@ trap tidy EXIT
 trap 'exit 130' INT TERM
 
 kept=()
-for item in data/redis data/files data/accounts.json; do
+for item in data/redis data/files data/seats data/accounts.json; do
     if [ -d "$item" ]; then
         if [ -n "$(find "$item" -type f -print -quit)" ]; then kept+=("$item"); fi
     elif [ -e "$item" ]; then
@@ -87,7 +87,7 @@ echo "[3/3] Putting everything in its place"
 if [ ${#kept[@]} -gt 0 ]; then
     before=data/before-restore-$(date -u +%Y%m%d-%H%M%S)
     mkdir "$before"
-    for item in data/redis data/files data/accounts.json data/sign-ins.json; do
+    for item in data/redis data/files data/seats data/accounts.json data/sign-ins.json; do
         if [ -e "$item" ]; then mv "$item" "$before/"; fi
     done
     echo "What was here is in $before."
@@ -95,8 +95,9 @@ fi
 # The workers' tokens of this folder belong to another queue.
 for file in data/gpu-*.token; do if [ -e "$file" ]; then : >"$file"; fi; done
 rm -f data/sign-ins.json
-rm -rf data/redis data/files
+rm -rf data/redis data/files data/seats
 mv "$staging/files" data/files
+if [ -d "$staging/seats" ]; then mv "$staging/seats" data/seats; fi
 mv "$staging/redis" data/redis
 if [ -f "$staging/accounts.json" ]; then mv "$staging/accounts.json" data/accounts.json; fi
 jq -r '"Restored: \(.jobs) jobs and \(.accounts) accounts as of \(.made_at)." +

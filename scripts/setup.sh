@@ -14,6 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/docker.sh
+. scripts/usage.sh
 
 refuse() {
     echo "$1" >&2
@@ -24,14 +25,12 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --check) only_check=yes ;;
         --name | --profile | --link | --listen | --certificate | --key | --seats)
-            [ -n "${2:-}" ] || refuse "$1 needs a value."
+            need_value "$@"
             printf -v "${1#--}" '%s' "$2"
             shift
             ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
     shift
 done
@@ -40,7 +39,7 @@ case "$profile" in simulated | gpu | none) ;; *) refuse "--profile is simulated,
 for address in "$link" ${listen:+"$listen"}; do
     case "$address" in
         *[!0-9.]* | *.*.*.*.* | .* | *.) refuse "'$address' is no IPv4 address." ;;
-        *.*.*.*) ;;
+        *.*.*.*) for part in ${address//./ }; do [ "$part" -le 255 ] || refuse "'$address' is no IPv4 address: none of its numbers is over 255."; done ;;
         *) refuse "'$address' is no IPv4 address." ;;
     esac
 done
@@ -48,12 +47,15 @@ case "$link" in
     127.* | 10.* | 192.168.* | 169.254.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | 100.6[4-9].* | 100.[7-9]?.* | 100.1[01]?.* | 100.12[0-7].*) ;;
     *) refuse "--link $link would carry workers' tokens and everybody's pictures in plain HTTP over a public address. Give this machine's Tailscale address (tailscale ip -4), another private one, or leave it out." ;;
 esac
-case "$seats" in *[!0-9]* | 0* | ????*) refuse "--seats is a number from 1 to 999, not '$seats'." ;; esac
+case "$seats" in *[!0-9]* | 0* | ????*) refuse "--seats is a number from 1 to 250, not '$seats'." ;; esac
+if [ "${seats:-1}" -gt 250 ]; then refuse "--seats is a number from 1 to 250, not '$seats'."; fi
 if [ -n "$certificate$key" ]; then
     if [ -z "$certificate" ] || [ -z "$key" ]; then refuse "https needs both --certificate and --key."; fi
+    command -v openssl >/dev/null || refuse "openssl is missing: apt-get install openssl" 1
     for file in "$certificate" "$key"; do [ -r "$file" ] || refuse "$file cannot be read." 1; done
-    [ "$(openssl x509 -in "$certificate" -noout -pubkey 2>/dev/null)" = "$(openssl pkey -in "$key" -pubout 2>/dev/null)" ] ||
-        refuse "$key is not the key of $certificate." 1
+    own=$(openssl x509 -in "$certificate" -noout -pubkey 2>/dev/null) || refuse "$certificate is no certificate in PEM form (-----BEGIN CERTIFICATE-----)." 1
+    [ "$own" = "$(openssl pkey -in "$key" -passin pass: -pubout 2>/dev/null)" ] ||
+        refuse "$key is not the key of $certificate, or is behind a password, which nginx cannot type." 1
     openssl x509 -in "$certificate" -noout -checkend 0 >/dev/null || refuse "$certificate has expired." 1
 fi
 
@@ -144,15 +146,27 @@ elif [ ! -s data/tls/tls.crt ]; then
     scripts/make-certificate.sh data/tls "${names[@]}" | sed 's/^/  /'
 fi
 umask 022
-changed=$([ -f .env ] && echo "added to .env" || echo "in the new .env")
-[ -f .env ] || echo "# Settings of this workshop; docs/configuration.md says what there is. Compose and scripts/ read this file." >.env
+# In a draft, so that an interrupted setup leaves no half of it.
+draft=$(mktemp .env.XXXXXX)
+trap 'rm -f "$draft"' EXIT
+trap 'exit 130' INT TERM
+if [ -f .env ]; then
+    changed="added to .env"
+    cp -p .env "$draft"
+    # A last line that does not end would swallow what comes behind it.
+    [ -z "$(tail -c 1 "$draft")" ] || echo >>"$draft"
+else
+    changed="in the new .env"
+    chmod 644 "$draft"
+    echo "# Settings of this workshop; docs/configuration.md says what there is. Compose and scripts/ read this file." >"$draft"
+fi
 # setting NAME VALUE: adds it where it is not set yet, be it commented out.
 setting() {
-    if grep -q "^$1=" .env; then
+    if grep -q "^$1=" "$draft"; then
         [ "$(in_env "$1")" = "$2" ] || did "left as it is in .env: $1=$(in_env "$1")"
         return 0
     fi
-    case "$2" in *\ *) printf '%s="%s"\n' "$1" "$2" >>.env ;; *) echo "$1=$2" >>.env ;; esac
+    case "$2" in *\ *) printf '%s="%s"\n' "$1" "$2" >>"$draft" ;; *) echo "$1=$2" >>"$draft" ;; esac
     did "$changed: $1=$2"
 }
 read -r first _ <<<"${name:-localhost}"
@@ -168,6 +182,7 @@ setting ATELIER_HTTP_PORT "$http_port"
 setting ATELIER_LINK_ADDRESS "$link"
 setting ATELIER_SEATS_URL "https://$first$([ "$port" = 443 ] || echo ":$port")"
 setting ATELIER_DEFAULT_WORKFLOW black-and-white.json
+cmp -s "$draft" .env || mv "$draft" "$(realpath .env)"
 if [ -n "$seats" ]; then scripts/generate-users.sh --number "$seats"; fi
 give_to_containers data/files data/redis data/worker data/tls data/secrets/redis-url data/secrets/redis-users data/secret.key data/gpu-1.token
 echo "Done. Next: scripts/start.sh --docker"

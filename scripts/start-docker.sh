@@ -5,25 +5,28 @@
 # until all is healthy, and says where it is. Safe to run again: what runs goes on as it is (scripts/update.sh renews it).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/packages.sh
 . scripts/docker.sh
+. scripts/usage.sh
 . scripts/accounts.sh
 
 participants=$(in_env ATELIER_NUM_USERS 4)
 while [ $# -gt 0 ]; do
     case "$1" in
         --participants)
-            participants=${2:?--participants needs a number}
-            shift 2
+            need_value "$@"
+            participants=$2
+            shift
             ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
+    shift
 done
 case "$participants" in
     '' | *[!0-9]* | 0* | ????*) echo "Participants are a number from 1 to 999, not '$participants'." >&2 && exit 2 ;;
 esac
+have_packages curl=curl jq=jq
 have_docker
 if [ ! -f .env ] || [ ! -e data/secrets/redis-url ] || [ -z "$(in_env COMPOSE_PROJECT_NAME)" ]; then
     echo "Nothing is prepared for Docker here. Run scripts/setup.sh first." >&2
@@ -40,6 +43,7 @@ if ! flock -n 9; then
 fi
 
 step 1 "Looking for images and ComfyUI's frontend"
+need_extra_images
 version=$(in_env ATELIER_VERSION local)
 for image in atelier atelier-redis atelier-nginx; do
     if ! docker image inspect "$image:$version" >/dev/null 2>&1; then
@@ -51,6 +55,8 @@ if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
 fi
 give_to_containers data/files data/redis data/worker data/tls data/secrets/redis-url data/secrets/redis-users data/secret.key data/gpu-1.token
+mapfile -t seats < <(services | sed -n 's/^seat-//p')
+make_seats "${seats[@]+"${seats[@]}"}"
 
 step 2 "Starting Redis and the queue-manager"
 "${compose[@]}" up -d --no-recreate redis queue-manager 9>&-

@@ -22,6 +22,7 @@ cd "$(dirname "$0")/.."
 . scripts/programs.sh
 . scripts/accounts.sh
 . scripts/docker.sh
+. scripts/usage.sh
 
 if [ "${1:-}" = --docker ]; then
     shift
@@ -42,18 +43,19 @@ workers=${ATELIER_NUM_WORKERS:-${NUM_WORKERS:-}}
 while [ $# -gt 0 ]; do
     case "$1" in
         --participants)
-            participants=${2:?--participants needs a number}
-            shift 2
+            need_value "$@"
+            participants=$2
+            shift
             ;;
         --workers)
-            workers=${2:?--workers needs a number}
-            shift 2
+            need_value "$@"
+            workers=$2
+            shift
             ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
+    shift
 done
 for number in "$participants" "${workers:-1}"; do
     case "$number" in

@@ -5,11 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
 . scripts/docker.sh
+. scripts/usage.sh
 
-if [ $# -gt 0 ]; then
-    sed -n '2,3s/^# //p' "$0"
-    exit 2
-fi
+case "${1:-}" in
+    '') ;;
+    -h | --help) usage 0 ;;
+    *) usage 2 "$1 is no option of this script." ;;
+esac
 well=0
 if docker_runs; then
     have_docker

@@ -8,19 +8,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/docker.sh
+. scripts/usage.sh
 
 profile=dev keep=
 while [ $# -gt 0 ]; do
     case "$1" in
         --profile)
-            profile=${2:-}
+            need_value "$@"
+            profile=$2
             shift
             ;;
         --keep) keep=yes ;;
-        *)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        *) usage 2 "$1 is no option of this script." ;;
     esac
     shift
 done

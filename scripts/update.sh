@@ -10,16 +10,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/docker.sh
+. scripts/usage.sh
 
 build=yes all='' wanted=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --no-build) build= ;;
         --all) all=yes ;;
-        -*)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-            exit 2
-            ;;
+        -h | --help) usage 0 ;;
+        -*) usage 2 "$1 is no option of this script." ;;
         *) wanted+=("$1") ;;
     esac
     shift
@@ -37,6 +36,7 @@ for service in "${wanted[@]+"${wanted[@]}"}"; do
     fi
 done
 if [ ${#wanted[@]} -eq 0 ]; then wanted=("${known[@]}"); fi
+need_extra_images
 if [ -n "$build" ]; then scripts/build-images.sh; fi
 
 hashes=$("${compose[@]}" config --hash='*')

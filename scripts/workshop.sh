@@ -3,17 +3,12 @@
 # of an operator's day, after scripts/processes.sh and scripts/docker.sh.
 
 : "${run_folder:?scripts/processes.sh is sourced first}"
+. scripts/usage.sh
 
 # refuse SENTENCE: nothing was done, and this is what to do.
 refuse() {
     echo "$1" >&2
     exit 1
-}
-
-# usage STATUS: the script's own first lines.
-usage() {
-    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-    exit "$1"
 }
 
 # need COMMAND…: refuses with the packages to install where one is missing.
@@ -25,6 +20,15 @@ need() {
     if [ ${#missing[@]} -gt 0 ]; then
         refuse "Missing on this machine: ${missing[*]}. Install it (Debian: sudo apt-get install ${missing[*]}), then run this again."
     fi
+}
+
+# make_folder FOLDER: it is there and can be written to, or a refusal before anything is done.
+make_folder() {
+    local said
+    if ! said=$({ mkdir -p -- "$1" && mktemp -p "$1" .atelier.XXXXXX; } 2>&1); then
+        refuse "$1 cannot be written to (${said##*: }). Give another folder, or run this with sudo."
+    fi
+    rm -f "$said"
 }
 
 # find_workshop: sets $workshop to native, docker or stopped.

@@ -1,6 +1,7 @@
 //! Container seats: a participant's own ComfyUI, without a GPU, for those who install their own nodes. What has to do with
 //! jobs is answered here as for every seat; the page, settings, saved workflows and whatever a node adds are the container's.
 
+mod first_visit;
 mod forward;
 mod nodes;
 
@@ -17,6 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use queue_protocol::AccountName;
 
+pub(super) use first_visit::page;
 pub(super) use forward::forward;
 pub(super) use nodes::{add_nodes, scripts, templates};
 

@@ -94,6 +94,7 @@ fn in_container(app: App) -> Router {
         .merge(of_the_pool())
         .nest("/api", of_the_pool().merge(jobs_api()))
         .merge(bare_of_the_pool())
+        .route("/", get(container::page))
         .fallback(container::forward)
         .method_not_allowed_fallback(async || SeatTrouble(Trouble::WrongMethod))
         .with_state(app)

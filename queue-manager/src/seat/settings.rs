@@ -17,10 +17,13 @@ static WRITING: Mutex<()> = Mutex::const_new(());
 /// Bytes of one participant's settings. A person who sets everything there is has a tenth of it.
 const MOST: usize = 1024 * 1024;
 
+/// Where the frontend keeps that somebody has seen its tour.
+pub(super) const SEEN: &str = "Comfy.TutorialCompleted";
+
 /// What a first visit starts with: the editor instead of a tour, previews while sampling, no calls to other hosts.
-fn defaults() -> Map<String, Value> {
+pub(super) fn defaults() -> Map<String, Value> {
     let defaults = json!({
-        "Comfy.TutorialCompleted": true,
+        SEEN: true,
         "Comfy.Queue.MaxHistoryItems": 64,
         "Comfy.Execution.PreviewMethod": "auto",
         "Comfy.Workflow.ShowMissingModelsWarning": false,
@@ -58,10 +61,8 @@ async fn add(files: &Files, participant: &AccountName, more: Map<String, Value>)
     Ok(())
 }
 
-/// Whether a participant opens their seat for the first time, which from now on they have done. It is kept where the
-/// frontend keeps that somebody has seen its tour.
+/// Whether a participant opens their seat for the first time, which from now on they have done.
 pub(super) async fn is_first_visit(files: &Files, participant: &AccountName) -> Result<bool, Trouble> {
-    const SEEN: &str = "Comfy.TutorialCompleted";
     if saved(files, participant).await?.contains_key(SEEN) {
         return Ok(false);
     }

@@ -58,7 +58,8 @@ fn marked(class: &str, mut about: Value) -> Value {
     about
 }
 
-async fn ask<T: DeserializeOwned>(
+/// What the container answers; `None` when it does not, or with something else.
+pub(super) async fn ask<T: DeserializeOwned>(
     containers: &Containers,
     participant: &AccountName,
     path: &'static str,

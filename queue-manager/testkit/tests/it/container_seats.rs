@@ -54,6 +54,7 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let line = format!("{method} {uri}");
+    let visited = diary.lock().unwrap().iter().any(|asked| asked.line == "POST /settings");
     diary.lock().unwrap().push(Asked { line: line.clone(), headers, body });
     match line.as_str() {
         "GET /" => ([("content-type", "text/html"), ("set-cookie", "own=1")], "<title>own ComfyUI</title>")
@@ -63,6 +64,8 @@ async fn answer(
             "KSampler": {"display_name": "the container's"},
         }))
         .into_response(),
+        "GET /settings" if visited => axum::Json(json!({"Comfy.TutorialCompleted": true})).into_response(),
+        "GET /settings" => axum::Json(json!({"Own.Setting": 1})).into_response(),
         "GET /extensions" => axum::Json(json!(["/extensions/own/own.js"])).into_response(),
         "GET /workflow_templates" => axum::Json(json!({"own": ["first"]})).into_response(),
         _ => line.into_response(),
@@ -180,4 +183,38 @@ async fn the_page_is_the_containers_jobs_are_the_queues_and_no_sign_in_reaches_a
     assert!(ada.json("/user001/object_info").await.unwrap()["OwnNode"].is_null());
     let job = ada.submit(&graphs::white_picture()).await.unwrap();
     ada.wait_for(&job, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_first_visit_to_a_container_opens_the_default_workflow_with_the_workshops_settings() {
+    let container = Container::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("our-first.json"), "{}").unwrap();
+    let workshop = WorkshopBuilder::new()
+        .setting("ATELIER_CONTAINER_SEATS", &format!("user001={}", container.address))
+        .setting("ATELIER_WORKFLOWS", folder.path().to_str().unwrap())
+        .setting("ATELIER_DEFAULT_WORKFLOW", "our-first.json")
+        .start()
+        .await
+        .unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let visit = async || {
+        let page = browser.get(format!("{}/user001/", workshop.front));
+        page.header("cookie", ada.session().await.unwrap()).send().await.unwrap()
+    };
+    let first = visit().await;
+    assert_eq!(first.status(), StatusCode::SEE_OTHER);
+    assert_eq!(first.headers()["location"], "/user001/?template=our-first&source=workshop");
+    {
+        let diary = container.diary.lock().unwrap();
+        let saved = diary.iter().find(|asked| asked.line == "POST /settings").unwrap();
+        let saved: Value = serde_json::from_slice(&saved.body).unwrap();
+        assert_eq!(saved["Comfy.TutorialCompleted"], true);
+        assert_eq!(saved["Own.Setting"], 1, "what was there stays");
+    }
+    let again = visit().await;
+    assert!(again.status().is_success() && again.text().await.unwrap().contains("own ComfyUI"));
+    container.serving.abort();
+    assert_eq!(visit().await.status(), StatusCode::BAD_GATEWAY, "one that is away is no first visit");
 }

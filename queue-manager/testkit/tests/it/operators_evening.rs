@@ -57,6 +57,10 @@ async fn what_a_day_made_is_collected_backed_up_and_comes_back_in_an_empty_folde
     let answer = ada.post("/api/v1/jobs", &body).await.unwrap().json::<serde_json::Value>().await.unwrap();
     let waits = answer["id"].as_str().unwrap().to_owned();
     assert_eq!(ada.job(&waits).await.unwrap()["state"], "pending");
+    // What a container seat would keep.
+    let kept_in_a_seat = copy.folder.path().join("data/seats/user001/user/default/workflows/own.json");
+    std::fs::create_dir_all(kept_in_a_seat.parent().unwrap()).unwrap();
+    std::fs::write(&kept_in_a_seat, "{}").unwrap();
     let archive = backups(&copy).await;
 
     // The next morning, and what came after the backup.
@@ -69,13 +73,14 @@ async fn what_a_day_made_is_collected_backed_up_and_comes_back_in_an_empty_folde
 
     // A disk that burned: nothing is left but the archive.
     let data = copy.folder.path().join("data");
-    for gone in ["redis", "files", "worker", "simulated-comfyui"] {
+    for gone in ["redis", "files", "seats", "worker", "simulated-comfyui"] {
         std::fs::remove_dir_all(data.join(gone)).unwrap();
     }
     for gone in ["accounts.json", "sign-ins.json", "secret.key", "gpu-1.token"] {
         std::fs::remove_file(data.join(gone)).unwrap();
     }
     does(&copy, "restore.sh", &[&archive]).await;
+    assert!(kept_in_a_seat.exists(), "a seat's saved workflows are back");
     does(&copy, "start.sh", &["--participants", "2"]).await;
     let again = person(&copy, "user001");
     assert_eq!(again.picture(&again.job(&done).await.unwrap(), 0).await.unwrap(), picture);
@@ -115,7 +120,7 @@ async fn backups(copy: &Copy) -> String {
         assert!(output.status.success(), "{place}: {}", said(&output));
     }
     // Without them, and with nonsense.
-    let bare = bare_path(copy).await;
+    let bare = path_without(copy, "aws|rclone").await;
     for (place, word) in
         [("far:workshop", "install rclone"), ("s3://bucket/x", "install awscli"), ("ftp://box", "no place")]
     {
@@ -129,13 +134,25 @@ async fn backups(copy: &Copy) -> String {
     for bad in ["data/no-such.tar", "data/README.md"] {
         refuses(copy, "restore.sh", &[bad], 1).await;
     }
+    // Where nothing can be written: below a file.
+    for (name, arguments) in [
+        ("backup.sh", ["README.md/backups"].as_slice()),
+        ("collect-outputs.sh", &["README.md/collected"]),
+        ("end-workshop.sh", &["--yes", "README.md/report"]),
+        ("print-cards.sh", &["README.md/cards.html"]),
+    ] {
+        let complaint = refuses(copy, name, arguments, 1).await;
+        assert!(complaint.contains("Give another folder"), "{name}: {complaint}");
+    }
     archive_of(&does(copy, "backup.sh", &["--with-passwords", "data/backups"]).await)
 }
 
-/// A PATH of everything but those two programs.
-async fn bare_path(copy: &Copy) -> String {
+/// A PATH of everything but the programs that the shell's pattern names.
+pub(crate) async fn path_without(copy: &Copy, pattern: &str) -> String {
     let bare = copy.folder.path().join("bare");
-    let link = "mkdir -p \"$0\"; for f in /usr/sbin/* /usr/bin/* /bin/*; do case ${f##*/} in aws|rclone) ;; *) ln -sf \"$f\" \"$0/\" ;; esac; done";
+    let link = format!(
+        "mkdir -p \"$0\"; for f in /usr/sbin/* /usr/bin/* /bin/*; do case ${{f##*/}} in {pattern}) ;; *) ln -sf \"$f\" \"$0/\" ;; esac; done"
+    );
     Command::new("sh").arg("-c").arg(link).arg(&bare).status().await.unwrap();
     bare.display().to_string()
 }
