@@ -108,7 +108,11 @@ fn setting(name: &str, value: &str) -> String {
 }
 
 impl Entry {
-    fn of(entry: &AuditEntry) -> Self {
+    fn of(entry: &AuditEntry, hide_names: bool) -> Self {
+        let said = |text: &str| match entry.what.as_str() {
+            "account.place" if hide_names => "hidden".to_owned(),
+            what => said(what, text),
+        };
         let link = match entry.what.split('.').next() {
             Some("job") => format!("/job/{}", entry.target),
             Some("account") => format!("/person/{}", entry.target),
@@ -123,8 +127,8 @@ impl Entry {
             code: entry.what.clone(),
             target: if link.starts_with("/job/") { short(&entry.target) } else { entry.target.clone() },
             link,
-            before: said(&entry.what, &entry.before),
-            after: said(&entry.what, &entry.after),
+            before: said(&entry.before),
+            after: said(&entry.after),
         }
     }
 }
@@ -138,7 +142,7 @@ pub(crate) async fn page(
     let cursor = page.cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
     let log: AuditLog = layout.or(api.get(&token, &format!("/audit?limit=100{cursor}")).await)?;
     Ok(render(&AuditPage {
-        entries: log.entries.iter().map(Entry::of).collect(),
+        entries: log.entries.iter().map(|entry| Entry::of(entry, layout.look.hide_names)).collect(),
         next: log.cursor.map(|cursor| cursor.to_string()).unwrap_or_default(),
         layout,
     }))

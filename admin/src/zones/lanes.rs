@@ -92,6 +92,7 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
     };
     let usually =
         usual.filter(|ms| *ms >= 1_000).map(|ms| format!("usually {}", span(ms))).unwrap_or_default();
+    let away = room.now.saturating_sub(worker.seen_at) / 60_000 * 60_000;
     let word = match stuck_for {
         Some(ms) => format!("{word} for {}", span(ms / 60_000 * 60_000)),
         None => word.to_owned(),
@@ -126,14 +127,7 @@ fn lane(one: &WorkerInRoom, room: &Room, names: &Names) -> Lane {
             ("models", models(one)),
             (
                 "seen",
-                if worker.active {
-                    String::new()
-                } else {
-                    format!(
-                        "last seen {} ago",
-                        span(room.now.saturating_sub(worker.seen_at) / 60_000 * 60_000)
-                    )
-                },
+                if worker.active || away < 60_000 { String::new() } else { format!("for {}", span(away)) },
             ),
         ]),
     }

@@ -67,6 +67,10 @@ async fn hostile_names_are_texts_on_every_page() {
         hidden.contains("Seat 1") && !hidden.contains("onerror"),
         "hidden names are not on the page at all"
     );
+    for page in pages {
+        let hidden = room.client_with("atelier-look=.hidden", page).await;
+        assert!(!hidden.contains("drawkcab") && !hidden.contains("7*7"), "{page} names somebody: {hidden}");
+    }
     browser.close().await.unwrap();
 }
 
