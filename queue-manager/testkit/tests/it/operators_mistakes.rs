@@ -102,11 +102,18 @@ fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A copy whose docker does nothing and says that it did; the PATH that leads to it.
+/// It does nothing and says that it did; only ComfyUI's images are not there.
+const DOCKER: &str = "#!/bin/sh
+case \"$*\" in
+    *version*) echo 29.0.0 ;;
+    'image inspect atelier-seat:'* | 'image inspect atelier-worker-gpu:'*) exit 1 ;;
+esac
+";
+
+/// A copy with a docker of its own; the PATH that leads to it.
 async fn with_a_docker() -> (Copy, String) {
     let copy = Copy::make().await;
-    let folder =
-        stand_in(&copy, "docker", "#!/bin/sh\ncase \"$*\" in *version*) echo 29.0.0 ;; esac\nexit 0\n");
+    let folder = stand_in(&copy, "docker", DOCKER);
     let path = format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display());
     (copy, path)
 }
@@ -203,4 +210,11 @@ async fn setup_again_keeps_what_is_there_and_interrupted_leaves_no_half_settings
     assert!(said(&other).contains("left as it is in .env: ATELIER_LISTEN=127.0.0.1"), "{}", said(&other));
     assert_eq!(std::fs::read_to_string(file(".env")).unwrap(), settings);
     assert!(secrets() == before, "a second setup makes no other secrets");
+
+    for (profiles, image) in [("simulated,container-seats", "--with seats"), ("gpu", "--with gpu")] {
+        let environment = [("PATH", path.as_str()), ("COMPOSE_PROFILES", profiles)];
+        let start = copy.script_with("start-docker.sh", &[], &environment).await;
+        assert_eq!(start.status.code(), Some(1), "{}", said(&start));
+        assert!(complaint(&start).contains(image), "{}", said(&start));
+    }
 }
