@@ -59,8 +59,9 @@ pub(crate) async fn page(
     Visitor(token): Visitor,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failed> {
-    let list: JobList = layout.or(api.get(&token, &format!("/jobs?{}", filter.query(SHOWN))).await)?;
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let address = format!("/jobs?{}", filter.query(SHOWN));
+    let (list, seen) = tokio::join!(api.get(&token, &address), rooms.since(&token, Instant::now()));
+    let (list, seen): (JobList, _) = (layout.or(list)?, layout.or(seen)?);
     let names = Names::of(&seen.room, layout.look.hide_names);
     let next = list.cursor.map(|cursor| Filter { cursor: cursor.to_string(), ..filter.clone() });
     Ok(render(&HistoryPage {

@@ -88,9 +88,10 @@ pub(crate) async fn page(
     Visitor(token): Visitor,
     Path(name): Path<AccountName>,
 ) -> Result<Response, Failed> {
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
-    let caps: Caps = layout.or(api.get(&token, &format!("/accounts/{name}/caps")).await)?;
-    let jobs: JobList = layout.or(api.get(&token, &format!("/jobs?participant={name}&limit=50")).await)?;
+    let (caps, jobs) = (format!("/accounts/{name}/caps"), format!("/jobs?participant={name}&limit=50"));
+    let (seen, caps, jobs) =
+        tokio::join!(rooms.since(&token, Instant::now()), api.get(&token, &caps), api.get(&token, &jobs));
+    let (seen, caps, jobs): (_, Caps, JobList) = (layout.or(seen)?, layout.or(caps)?, layout.or(jobs)?);
     let room = &seen.room;
     let names = Names::of(room, layout.look.hide_names);
     let person = room.people.iter().find(|person| person.name == name);

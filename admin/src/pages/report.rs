@@ -57,11 +57,11 @@ pub(crate) async fn page(
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
-    let report: Report = layout.or(api.get(&token, "/report").await)?;
+    let (report, seen) = tokio::join!(api.get(&token, "/report"), rooms.since(&token, Instant::now()));
+    let (report, seen): (Report, _) = (layout.or(report)?, layout.or(seen)?);
     let most = report.people.iter().map(|person| person.used.gpu_ms).max().unwrap_or_default().max(1);
     let per_hour = report.price_per_hour;
     let had = |person: &&PersonUsage| person.used.started + person.used.cancelled > 0;
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
     let names = Names::of(&seen.room, layout.look.hide_names);
     let people = report.people.iter().filter(had).map(|person| PersonRow {
         name: person.name.to_string(),
