@@ -26,13 +26,6 @@ pub struct Waiting {
 /// Types of which only the newest is worth sending.
 const NEWEST_WINS: [&str; 2] = ["progress", "progress_state"];
 
-impl Placed {
-    fn event(&self) -> Event {
-        let HeldLease { job, token } = self.message.lease;
-        Event { job, token, number: self.number, frame: self.message.frame.clone() }
-    }
-}
-
 impl Waiting {
     fn passes(&self) -> bool {
         NEWEST_WINS.contains(&self.kind.as_str())
@@ -59,6 +52,15 @@ pub(crate) enum Due {
 struct Placed {
     message: Waiting,
     number: u64,
+    /// How much had been sent with it, once the socket has it whole.
+    upto: Option<u64>,
+}
+
+impl Placed {
+    fn event(&self) -> Event {
+        let HeldLease { job, token } = self.message.lease;
+        Event { job, token, number: self.number, frame: self.message.frame.clone() }
+    }
 }
 
 struct Contents {
@@ -66,9 +68,8 @@ struct Contents {
     messages: VecDeque<Placed>,
     /// The number of the last message.
     numbered: u64,
-    /// Messages that were handed to the link and may not have arrived, and how much had been sent with each; the last one
-    /// may still be on its way into the socket.
-    unconfirmed: VecDeque<(u64, Placed)>,
+    /// Messages that were handed to the link and may not have arrived; the last one may still be on its way to the socket.
+    unconfirmed: VecDeque<Placed>,
     /// Whether something was taken out and is not counted as sent yet.
     in_hand: bool,
     end: Option<FromWorker>,
@@ -88,7 +89,7 @@ impl Contents {
         {
             let event = placed.event();
             if !placed.message.passes() {
-                self.unconfirmed.push_back((u64::MAX, placed));
+                self.unconfirmed.push_back(placed);
             }
             return Due::Event(event);
         }
@@ -154,7 +155,7 @@ impl Outbox {
                 contents.messages.retain(|waiting| waiting.message.kind != message.kind);
             }
             contents.numbered += 1;
-            contents.messages.push_back(Placed { message, number: contents.numbered });
+            contents.messages.push_back(Placed { message, number: contents.numbered, upto: None });
         });
     }
 
@@ -196,8 +197,8 @@ impl Outbox {
         self.change(|contents| {
             contents.urgent.clear();
             (contents.end, contents.preview) = (None, None);
-            while let Some((_, lost)) = contents.unconfirmed.pop_back() {
-                contents.messages.push_front(lost);
+            while let Some(lost) = contents.unconfirmed.pop_back() {
+                contents.messages.push_front(Placed { upto: None, ..lost });
             }
             (contents.in_hand, contents.uplink) = (false, Uplink::new(now));
         });
@@ -222,8 +223,8 @@ impl Outbox {
         let mut contents = self.contents();
         contents.in_hand = false;
         let sent = contents.uplink.sent(bytes);
-        if let Some((upto, _)) = contents.unconfirmed.back_mut().filter(|(upto, _)| *upto == u64::MAX) {
-            *upto = sent;
+        if let Some(last) = contents.unconfirmed.back_mut() {
+            last.upto.get_or_insert(sent);
         }
     }
 
@@ -238,8 +239,7 @@ impl Outbox {
     pub(crate) fn arrived(&self, number: u64, now: Instant) {
         self.change(|contents| {
             contents.uplink.arrived(number, now);
-            let arrived = contents.unconfirmed.partition_point(|(upto, _)| *upto <= number);
-            contents.unconfirmed.drain(..arrived);
+            contents.unconfirmed.retain(|placed| placed.upto.is_none_or(|upto| upto > number));
         });
     }
 
