@@ -7,16 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use reqwest::Client;
 use serde_json::json;
-use testkit::{Tab, Workshop, WorkshopBuilder, graphs};
+use testkit::{Tab, Workshop, WorkshopBuilder, graphs, process};
 
 const PEOPLE: usize = 20;
 const LATER: Duration = Duration::from_secs(60);
 
 fn resident_kib(workshop: &Workshop) -> anyhow::Result<u64> {
     let id = workshop.queue_manager.id().context("the queue-manager runs")?;
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+    Ok(process::resident_kib(id).context("its memory")?.0)
 }
 
 #[tokio::main]

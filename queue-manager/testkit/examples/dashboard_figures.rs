@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 use testkit::tab::Socket;
-use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
+use testkit::{Workshop, WorkshopBuilder, graphs, process, waiting};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -103,9 +103,7 @@ impl Room {
     /// Memory that only the dashboard has, by its process.
     fn dashboard_kib(&self) -> anyhow::Result<u64> {
         let id = self.workshop.dashboard_id().context("the dashboard runs")?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        Ok(process::resident_kib(id).context("its memory")?.0)
     }
 }
 

@@ -31,6 +31,17 @@ pub fn our_program(name: &str) -> anyhow::Result<PathBuf> {
     })
 }
 
+/// KiB that a process has in memory now, and at its most; `None` once it is gone.
+#[must_use]
+pub fn resident_kib(process: u32) -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let read = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some((read("VmRSS:")?, read("VmHWM:")?))
+}
+
 /// The repository.
 #[must_use]
 pub fn repository() -> PathBuf {

@@ -1,10 +1,10 @@
 //! How much memory the queue-manager takes, and how long somebody else waits for its event loop, while something goes on.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use testkit::Workshop;
+use testkit::process::resident_kib;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -18,7 +18,7 @@ pub(crate) fn middle(times: &mut [Duration]) -> Duration {
 
 /// Looks at one queue-manager.
 pub(crate) struct Gauge {
-    status: PathBuf,
+    process: u32,
     alive: String,
 }
 
@@ -31,17 +31,14 @@ pub(crate) struct Looking {
 impl Gauge {
     pub(crate) fn of(workshop: &Workshop) -> anyhow::Result<Self> {
         let id = workshop.queue_manager.id().context("the queue-manager runs")?;
-        Ok(Self {
-            status: format!("/proc/{id}/status").into(),
-            alive: format!("{}/healthz", workshop.direct),
-        })
+        Ok(Self { process: id, alive: format!("{}/healthz", workshop.direct) })
     }
 
     /// Begins to ask whether it is alive, which asks nobody else, again and again.
     #[expect(clippy::disallowed_methods, reason = "an example is no service: it ends with its task")]
     pub(crate) fn start(&self) -> Looking {
         let (enough, stop) = oneshot::channel();
-        let seen = tokio::spawn(look(self.status.clone(), self.alive.clone(), stop));
+        let seen = tokio::spawn(look(self.process, self.alive.clone(), stop));
         Looking { enough, seen }
     }
 
@@ -61,20 +58,18 @@ impl Looking {
     }
 }
 
-fn resident_mib(status: &PathBuf) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(status)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+fn resident_mib(process: u32) -> anyhow::Result<u64> {
+    Ok(resident_kib(process).context("its memory")?.0 / 1024)
 }
 
-async fn look(status: PathBuf, alive: String, mut stop: oneshot::Receiver<()>) -> anyhow::Result<String> {
+async fn look(process: u32, alive: String, mut stop: oneshot::Receiver<()>) -> anyhow::Result<String> {
     let client = reqwest::Client::new();
-    let (before, mut most, mut answers) = (resident_mib(&status)?, 0, Vec::new());
+    let (before, mut most, mut answers) = (resident_mib(process)?, 0, Vec::new());
     loop {
         let began = Instant::now();
         client.get(&alive).send().await?.error_for_status()?;
         answers.push(began.elapsed());
-        most = most.max(resident_mib(&status)?);
+        most = most.max(resident_mib(process)?);
         tokio::select! {
             _ = &mut stop => break,
             () = tokio::time::sleep(EVERY) => {}

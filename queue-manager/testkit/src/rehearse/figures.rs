@@ -17,16 +17,6 @@ fn ms(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
 }
 
-/// MB that a process has in memory now, and at its most.
-pub(crate) fn resident(process: u32) -> Option<(u64, u64)> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let read = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? / 1024)
-    };
-    Some((read("VmRSS:")?, read("VmHWM:")?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::accounts::Desk;
 use super::checks;
 use super::ear::Ear;
-use super::figures::{percentiles, resident};
+use super::figures::percentiles;
 use super::options::Options;
 use super::participant::{Accepted, Door, Participant};
 use super::place::Place;
@@ -18,6 +18,7 @@ use super::redis_traffic::{Onlooker, commands};
 use super::report::{Report, Trouble};
 use super::workers::{self, Workers};
 use crate::graphs;
+use crate::process::resident_kib;
 
 /// Refusals after which one job at a time is not tried further.
 const ENOUGH: usize = 3;
@@ -166,8 +167,9 @@ impl<'a> Performance<'a> {
                 format!("{each:.0}, those inside scripts and in between included"),
             );
         }
-        if let Some((now, most)) = self.place.process.and_then(resident) {
-            report.figure("queue-manager's memory", format!("{now} MB resident, {most} MB at its most"));
+        if let Some((now, most)) = self.place.process.and_then(resident_kib) {
+            let words = format!("{} MB resident, {} MB at its most", now / 1024, most / 1024);
+            report.figure("queue-manager's memory", words);
         }
         self.asked.extend(asked);
     }
