@@ -36,7 +36,7 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
     assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     let html = page.text().await.unwrap();
     assert!(html.contains("Nobody is waiting. 1 GPU idle."));
-    assert!(html.contains("simulated ComfyUI"), "nobody may take its pictures for real ones");
+    assert!(html.contains("Simulated ComfyUI: its pictures"), "nobody may take them for real ones");
 
     let version = html.split("data-version=\"").nth(1).unwrap().split('"').next().unwrap();
     let address = format!("{}/live?version={version}", admin.replacen("http", "ws", 1));
