@@ -4,11 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/usage.sh
 
-if [ $# -gt 0 ]; then
-    sed -n '2,3s/^# //p' "$0"
-    exit 2
-fi
+case "${1:-}" in
+    '') ;;
+    -h | --help) usage 0 ;;
+    *) usage 2 "$1 is no option of this script." ;;
+esac
 have_cargo
 have_packages shellcheck=shellcheck nginx=nginx-light c++=build-essential python3=python3-venv
 

@@ -6,12 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/usage.sh
 
 case "${1:-}" in
-    -h | --help | *[!0-9]*)
-        sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | grep -v '^set '
-        exit 2
-        ;;
+    -h | --help) usage 0 ;;
+    *[!0-9]*) usage 2 "EXAMPLES is a number, not '$1'." ;;
 esac
 examples=${1:-50}
 have_cargo

@@ -5,14 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/usage.sh
 
 case "$#:${1:-}" in
     0:) ;;
     1:[0-9]*.[0-9]*.[0-9]*) ;;
-    *)
-        sed -n '2,4s/^# //p' "$0"
-        exit 2
-        ;;
+    1:-h | 1:--help) usage 0 ;;
+    *) usage 2 "One version at most, such as 1.45.21." ;;
 esac
 pinned=$(sed -n 's/^comfyui-frontend-package==\([0-9.]*\).*/\1/p' frontend/package.txt)
 version=${1:-$pinned}

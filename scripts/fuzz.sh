@@ -6,12 +6,11 @@
 # What was found is kept in queue-manager/testkit/fuzz/artifacts; give it to the reader in a unit test before it is mended.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/usage.sh
 
 case "${1:-}" in
-    -h | --help | *[!0-9]*)
-        sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | grep -v '^set '
-        exit 2
-        ;;
+    -h | --help) usage 0 ;;
+    *[!0-9]*) usage 2 "SECONDS is a number, not '$1'." ;;
 esac
 seconds=${1:-120}
 [ $# -eq 0 ] || shift

@@ -6,12 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/usage.sh
 
 case "${1:-}" in
-    -*)
-        sed -n '2,5s/^# //p' "$0"
-        exit 2
-        ;;
+    -h | --help) usage 0 ;;
+    -*) usage 2 "$1 is no option of this script." ;;
 esac
 have_cargo
 have_packages redis-server=redis-server nginx=nginx-light chromium=chromium chromedriver=chromium-driver \
