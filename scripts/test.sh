@@ -43,5 +43,7 @@ else
 fi
 # The bench, in little: it says nothing about time here, and stops where a transition takes more than one round trip.
 if [ $# -eq 0 ]; then cargo test --locked -p queue-broker --bench transitions -- --quick >/dev/null || failed=1; fi
+# What failed said why somewhere above; a reader begins here.
+sed -n '/^---- .* stdout ----$/,/^failures:$/p' "$said"
 awk '/^test result:/ { passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed" }' "$said"
 [ -z "$failed" ]

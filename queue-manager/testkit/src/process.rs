@@ -2,20 +2,48 @@
 
 use std::fs::File;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-/// A port nobody listens on at this moment.
+/// Ports that outgoing connections and listeners on port 0 never get (those have 32768 and up, unless a system was told
+/// otherwise): nobody takes one between its choice here and its use.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// How many of [`PORTS`] this process has handed out.
+static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+
+/// A port nobody listens on, that this process has not handed out for a long time.
 ///
 /// # Errors
-/// When the system has none.
+/// When every port is taken.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(free_ports::<1>()?[0])
+}
+
+/// So many of them in a row.
+///
+/// # Errors
+/// When there are none.
+pub fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    // Processes that run at once begin in different places.
+    let number = u16::try_from(N)?;
+    let (size, begin) = (u32::from(PORTS.end - PORTS.start), std::process::id().wrapping_mul(997));
+    for _ in 0..size {
+        let turn = HANDED_OUT.fetch_add(u32::from(number), Ordering::Relaxed).wrapping_add(begin) % size;
+        let first = PORTS.start + u16::try_from(turn)?;
+        let ports = std::array::from_fn(|index| first + u16::try_from(index).unwrap_or_default());
+        if ports.iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+            return Ok(ports);
+        }
+    }
+    bail!("no {number} free ports in a row between {} and {}", PORTS.start, PORTS.end)
 }
 
 /// One of our programs, as `cargo build --workspace --bins` made it.

@@ -15,7 +15,7 @@ use crate::person::Person;
 use crate::process::{Process, free_port, our_program, repository};
 use crate::waiting::until;
 
-const UP: Duration = Duration::from_secs(20);
+const UP: Duration = Duration::from_secs(60);
 
 /// A running workshop. Everything stops when it is dropped.
 pub struct Workshop {

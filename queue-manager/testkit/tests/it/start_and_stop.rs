@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use testkit::process::{free_port, our_program, repository};
+use testkit::process::{free_ports, our_program, repository};
 use testkit::{Person, graphs};
 use tokio::process::Command;
 
 /// A copy of the repository on ports of its own.
 pub(crate) struct Copy {
     pub(crate) folder: tempfile::TempDir,
-    ports: Vec<u16>,
+    ports: [u16; 7],
 }
 
 impl Copy {
@@ -25,9 +25,7 @@ impl Copy {
             Command::new("sh").arg("-c").arg(copy).arg(folder.path()).current_dir(repository()).status();
         assert!(status.await.unwrap().success());
         // The simulated ComfyUIs take one port after the other, from the last one on.
-        let next_is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", port + 1)).is_ok();
-        let simulated = std::iter::repeat_with(|| free_port().unwrap()).find(next_is_free).unwrap();
-        Self { folder, ports: (0..5).map(|_| free_port().unwrap()).chain([simulated]).collect() }
+        Self { folder, ports: free_ports().unwrap() }
     }
 
     pub(crate) async fn script(&self, name: &str, arguments: &[&str]) -> Output {
