@@ -3,7 +3,7 @@
 # usage: scripts/add-user.sh [--instructor] NAME…
 #   NAME           1 to 32 of a-z 0-9 - _; the next free user001, user002 … when none is given
 #   --instructor   may steer the room; their password is printed only, and in no file
-# Who is there already keeps their password; who was removed can sign in again, with a new one.
+# Who is there already keeps their password; who was removed can sign in again, with a new one and the role that is asked for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
@@ -39,18 +39,24 @@ for name in "${names[@]}"; do
     if is "$name" .disabled; then
         back+=("$name")
     elif is "$name" true; then
-        echo "$name is there already; scripts/reset-passwords.sh $name gives a new password."
+        if is "$name" ".role == \"$role\""; then
+            echo "$name is there already; scripts/reset-passwords.sh $name gives a new password."
+        else
+            echo "$name is there already, and no $role. The dashboard's page of $name changes that."
+        fi
     else
         new+=("$name")
     fi
 done
-made='[]'
 if [ ${#new[@]} -gt 0 ]; then
     made=$(queue_manager user add --role "$role" --json "${new[@]}")
+    tell "$made"
 fi
 if [ ${#back[@]} -gt 0 ]; then
-    made=$(jq -s add <<<"$made $(queue_manager user password --json "${back[@]}")")
+    made=$(queue_manager user password --json "${back[@]}")
+    for name in "${back[@]}"; do
+        if ! is "$name" ".role == \"$role\""; then queue_manager user role --json "$name" "$role" >/dev/null; fi
+    done
     queue_manager user enable --json "${back[@]}" >/dev/null
+    tell "$made"
 fi
-if [ "$role" = participant ]; then remember "$made"; fi
-jq -r '.[] | "  " + .name + "   " + .password' <<<"$made"

@@ -27,6 +27,7 @@ for argument in "$@"; do
 done
 [ -n "$folder" ] || usage 2 "Say which folder gets the zips."
 need zip
+if is_for_docker; then need_root; fi
 outputs=data/files/outputs
 [ -d "$outputs" ] || refuse "There is no $outputs: nothing was made yet, or the workshop's data is in another folder."
 if [ ${#names[@]} -eq 0 ]; then mapfile -t names < <(find "$outputs" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); fi

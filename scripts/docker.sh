@@ -4,6 +4,12 @@
 # The uid of everything in our containers (Dockerfile); what they read and write under data/ belongs to it.
 container_uid=10001
 
+# Settings may be root's alone. Without them we would look for the workshop in the wrong place.
+if [ -e .env ] && [ ! -r .env ]; then
+    echo ".env belongs to another user. Run this with sudo." >&2
+    exit 1
+fi
+
 # have_docker: fills `compose`, or says what is missing.
 have_docker() {
     if ! command -v docker >/dev/null 2>&1; then
@@ -12,7 +18,7 @@ have_docker() {
     fi
     if ! docker info >/dev/null 2>&1; then
         echo "Docker's engine does not answer: $(docker info 2>&1 | grep -iE 'error|cannot|denied' | head -n 1)" >&2
-        echo "Start it (systemctl start docker), or become a member of the group docker and sign in again." >&2
+        echo "Start it (systemctl start docker), or run this with sudo." >&2
         return 1
     fi
     if docker compose version >/dev/null 2>&1; then
@@ -40,6 +46,19 @@ in_env() {
     echo "${value:-${2:-}}"
 }
 
+# is_for_docker: whether this folder was set up for Docker.
+is_for_docker() { [ -n "$(in_env COMPOSE_PROJECT_NAME)" ]; }
+
+# start_command: how this folder's workshop is started.
+start_command() { if is_for_docker; then echo "scripts/start.sh --docker"; else echo "scripts/start.sh"; fi; }
+
+# need_root: refuses anybody else, before anything is done.
+need_root() {
+    [ "$(id -u)" -eq 0 ] && return 0
+    echo "In Docker what is in data/ belongs to the containers (uid $container_uid), and the group docker is not enough to read and write it. Run this with sudo." >&2
+    exit 1
+}
+
 # is_chosen SERVICE: whether its profile is. docker-compose 1.29 lists the others too.
 is_chosen() {
     local profile
@@ -61,6 +80,16 @@ need_extra_images() {
     if is_chosen worker-gpu && ! docker image inspect "atelier-worker-gpu:$version" >/dev/null 2>&1; then extras+=(--with gpu); fi
     [ ${#extras[@]} -eq 0 ] && return 0
     echo "ComfyUI's image is not built yet. Run scripts/build-images.sh ${extras[*]} (several GB), then this again." >&2
+    return 1
+}
+
+# redis_fits: refuses where Redis may take more than its container, in which it needs half as much again to rewrite its log.
+redis_fits() {
+    local mb limit bytes
+    mb=$(in_env ATELIER_REDIS_MB 2000) limit=$(in_env ATELIER_REDIS_LIMIT 3g)
+    bytes=${limit^^}
+    bytes=$(numfmt --from=iec "${bytes%B}" 2>/dev/null) && [ "$bytes" -ge $((mb * 1048576 * 3 / 2)) ] && return 0
+    echo "ATELIER_REDIS_MB=$mb does not fit into Redis' container. Put ATELIER_REDIS_LIMIT=$(((mb * 3 / 2 + 1023) / 1024))g beside it in .env, in place of $limit." >&2
     return 1
 }
 
@@ -105,9 +134,28 @@ wait_healthy() {
     done
 }
 
-# replace SERVICE: stops it, takes it away, makes it anew. docker-compose 1.29 cannot do this in place on recent engines.
+# is_current SERVICE: whether its container has the image and the settings of now.
+is_current() {
+    local id image
+    id=$(container "$1")
+    [ -n "$id" ] || return 1
+    hashes=${hashes:-$("${compose[@]}" config --hash='*')}
+    image=$(docker inspect -f '{{.Config.Image}}' "$id")
+    [ "$(docker inspect -f '{{.Image}}' "$id")" = "$(docker image inspect -f '{{.Id}}' "$image" 2>/dev/null)" ] &&
+        [ "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")" = "$(awk -v s="$1" '$1 == s { print $2 }' <<<"$hashes")" ]
+}
+
+# take_away SERVICE: stops it and removes its container, or says why that could not be done.
+take_away() {
+    local said
+    said=$("${compose[@]}" rm -sf "$1" 2>&1) && return 0
+    echo "$1 could not be taken away: $said" >&2
+    return 1
+}
+
+# replace SERVICE: takes it away and makes it anew. docker-compose 1.29 cannot do this in place on recent engines.
 replace() {
-    "${compose[@]}" rm -sf "$1" >/dev/null 2>&1
+    take_away "$1" || return 1
     "${compose[@]}" up -d --no-deps "$1" >/dev/null 2>&1 || "${compose[@]}" up -d --no-deps "$1"
 }
 
@@ -123,11 +171,31 @@ make_seats() {
 
 # docker_runs: whether a container of this project runs.
 docker_runs() {
-    [ -f .env ] && command -v docker >/dev/null 2>&1 && [ -n "$(in_env COMPOSE_PROJECT_NAME)" ] &&
+    [ -f .env ] && command -v docker >/dev/null 2>&1 && is_for_docker &&
         [ -n "$(docker ps -q --filter "label=com.docker.compose.project=$(in_env COMPOSE_PROJECT_NAME)" 2>/dev/null)" ]
 }
 
-# give_to_containers PATH…: makes them the containers' own. Without root the engine does it, in a container of our image.
+# make_data: the folders and files that compose must find; what was deleted meanwhile is made anew.
+make_data() {
+    local mask file
+    mask=$(umask)
+    umask 022
+    mkdir -p data/files data/redis data/worker data/tls data/acme data/secrets data/frontend
+    chmod 700 data/secrets data/tls data/files data/redis
+    umask 077
+    if [ ! -s data/secret.key ]; then head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >data/secret.key; fi
+    # The start fills the first one, the operator the second one.
+    for file in data/gpu-1.token data/webhook.secret; do [ -e "$file" ] || : >"$file"; done
+    umask "$mask"
+}
+
+# give_data: all that becomes the containers' own.
+give_data() {
+    give_to_containers data/files data/redis data/worker data/tls data/tls/* data/secrets/redis-url data/secrets/redis-users \
+        data/secret.key data/gpu-1.token data/webhook.secret
+}
+
+# give_to_containers PATH…: makes them the containers' own, which only root can do.
 give_to_containers() {
     local path wrong=()
     for path in "$@"; do
@@ -135,16 +203,9 @@ give_to_containers() {
         [ "$(stat -c %u "$path")" = $container_uid ] || wrong+=("$path")
     done
     [ ${#wrong[@]} -eq 0 ] && return 0
-    if [ "$(id -u)" -eq 0 ]; then
-        chown -R $container_uid:$container_uid "${wrong[@]}"
-        return
-    fi
-    local image
-    image=atelier-redis:$(in_env ATELIER_VERSION local)
-    if ! docker image inspect "$image" >/dev/null 2>&1; then
-        echo "These belong to you and must belong to uid $container_uid; scripts/start.sh --docker does it once the images are built: ${wrong[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "These belong to you and must belong to uid $container_uid; sudo scripts/start.sh --docker does it: ${wrong[*]}"
         return 0
     fi
-    docker run --rm --network none --user 0 --volume "$PWD/data:$PWD/data" --workdir "$PWD" --entrypoint chown \
-        "$image" -R $container_uid:$container_uid "${wrong[@]}"
+    chown -R $container_uid:$container_uid "${wrong[@]}"
 }

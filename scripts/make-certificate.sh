@@ -12,8 +12,8 @@ refuse() {
 
 case "${1:-}" in
     '' | -h | --help)
-        sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
-        exit 2
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+        if [ -n "${1:-}" ]; then exit 0; else exit 2; fi
         ;;
 esac
 folder=$1
@@ -57,6 +57,8 @@ trap 'rm -rf "$work"' EXIT
     refuse "openssl could not make it."
 }
 cat "$work/leaf.crt" "$work/root.crt" >"$work/tls.crt"
+# In Docker the folder is nginx's, which must read the key as well.
+if [ "$(id -u)" -eq 0 ]; then chown --reference="$folder" "$work/tls.key" "$work/tls.crt"; fi
 install -m 644 "$work/root.crt" "$folder/root.crt"
 mv "$work/tls.key" "$folder/tls.key"
 # Last, as its being there says that all is made.

@@ -71,7 +71,7 @@ signed_in=$(visit -o /dev/null -D - "$dashboard/sign-in" --data-binary @- -H 'Co
     < <(jq -j '"name=" + (.instructor.name | @uri) + "&password=" + (.instructor.password | @uri)' "$sign_ins")) ||
     refuse "The dashboard does not answer. scripts/status.sh says how it is; --text needs no dashboard."
 cookie=$(sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\);.*/\1/p' <<<"$signed_in" | tr -d '\r')
-if [ -z "$cookie" ]; then refuse "The dashboard did not let the instructor of data/sign-ins.json in. scripts/start.sh writes that file anew."; fi
+if [ -z "$cookie" ]; then refuse "The dashboard did not let the instructor of data/sign-ins.json in. $(start_command) writes that file anew."; fi
 page=$(visit "$dashboard/cards" -K <(printf 'header = "Cookie: %s"\n' "$cookie") --data "$(printf 'card-%s=on&' "${names[@]}")")
 look=$(visit "$dashboard/assets/dashboard.css")
 trap 'rm -f "$file.new"' EXIT

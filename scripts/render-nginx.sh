@@ -21,7 +21,7 @@ cd "$(dirname "$0")/.."
 case "${1:-}" in
     '' | -h | --help)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-        exit 2
+        if [ -n "${1:-}" ]; then exit 0; else exit 2; fi
         ;;
 esac
 

@@ -29,6 +29,5 @@ if [ -n "$all" ]; then
     [ ${#names[@]} -gt 0 ] || refuse "There are no participants. scripts/add-user.sh adds some."
 fi
 made=$(queue_manager user password --json "${names[@]}")
-remember "$made"
-jq -r '.[] | "  " + .name + "   " + .password' <<<"$made"
-echo "${#names[@]} new passwords, also in data/sign-ins.json. The old ones and the cards' passwords are worth nothing now."
+tell "$made"
+echo "${#names[@]} new passwords, those of participants also in data/sign-ins.json. The old ones and the cards' passwords are worth nothing now."

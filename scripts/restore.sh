@@ -30,6 +30,7 @@ need_redis
 if [ "$(kind_of "$backup")" = folder ] && [ ! -f "$backup" ]; then
     refuse "There is no file $backup. scripts/backup.sh says at its end where it put one."
 fi
+if is_for_docker; then need_root; fi
 find_workshop
 if [ "$workshop" != stopped ]; then
     refuse "A workshop runs in this folder. Stop it first: scripts/stop.sh."
@@ -98,11 +99,16 @@ rm -f data/sign-ins.json
 rm -rf data/redis data/files data/seats
 mv "$staging/files" data/files
 if [ -d "$staging/seats" ]; then mv "$staging/seats" data/seats; fi
+# Examples that are here are the repository's, or somebody's newer ones.
+mkdir -p data/workflows
+for file in "$staging"/workflows/*; do
+    if [ -e "$file" ] && [ ! -e "data/workflows/${file##*/}" ]; then mv "$file" data/workflows/; fi
+done
 mv "$staging/redis" data/redis
 if [ -f "$staging/accounts.json" ]; then mv "$staging/accounts.json" data/accounts.json; fi
 jq -r '"Restored: \(.jobs) jobs and \(.accounts) accounts as of \(.made_at)." +
     (if .outputs then "" else " The files that jobs made were not part of this backup." end)' "$staging/backup.json"
-start="scripts/start.sh$(if [ -n "$(in_env COMPOSE_PROJECT_NAME)" ]; then echo ' --docker'; fi)"
+start=$(start_command)
 if [ -f data/accounts.json ]; then
     echo "Passwords are as they were: cards stay good. $start starts it."
 else

@@ -28,7 +28,8 @@ ln -sf /dev/stdout "$folder/access.log"
 ln -sf /dev/stderr "$folder/error.log"
 scripts/render-nginx.sh "$folder"
 
-seen() { cat "$ATELIER_TLS_CERTIFICATE" "$ATELIER_TLS_KEY" 2>/dev/null | sha256sum; }
+# Also while one of them is away for a moment: a failure here would end the watch for good.
+seen() { { cat "$ATELIER_TLS_CERTIFICATE" "$ATELIER_TLS_KEY" 2>/dev/null || true; } | sha256sum; }
 renew() {
     local before now
     before=$(seen)

@@ -10,9 +10,11 @@
 #   --certificate, --key from anywhere, certificate with its chain; copied to data/tls. Again after each renewal: nginx takes it
 #                        up by itself. Without, one is made with a root that devices must trust (docs/decisions/0006)
 #   --seats N            container seats for so many participants as well (docs/seats.md)
-# Safe to run again: what is there stays as it is, in .env as well, and it says what it did. Then: scripts/start.sh --docker
+# Needs root, as does all else in Docker: what is in data/ becomes the containers'. Safe to run again: what is there stays as it
+# is, in .env as well, but for a made certificate that has expired, and it says what it did. Then: scripts/start.sh --docker
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/processes.sh
 . scripts/docker.sh
 . scripts/usage.sh
 
@@ -58,6 +60,8 @@ if [ -n "$certificate$key" ]; then
         refuse "$key is not the key of $certificate, or is behind a password, which nginx cannot type." 1
     openssl x509 -in "$certificate" -noout -checkend 0 >/dev/null || refuse "$certificate has expired." 1
 fi
+
+if is_running queue-manager; then refuse "This folder's workshop runs without Docker. scripts/stop.sh stops it, then run this again." 1; fi
 
 echo "This machine:"
 problems=0
@@ -109,17 +113,15 @@ if ! docker_runs; then
 fi
 if [ $problems -gt 0 ]; then refuse "This machine will not do yet: $problems of the above." 1; fi
 [ -z "$only_check" ] || exit 0
+need_root
 
 echo "Written:"
 did() { echo "  $1"; }
-umask 077
-random() { head -c "$1" /dev/urandom | od -An -tx1 | tr -d ' \n'; }
-umask 022
-mkdir -p data/files data/redis data/worker data/tls data/acme data/secrets data/frontend
-chmod 700 data/secrets data/tls data/files data/redis
+[ -s data/secret.key ] || did "data/secret.key: what keys of paid nodes are sealed with"
+make_data
 umask 077
 if [ ! -s data/secrets/redis-url ] || [ ! -s data/secrets/redis-users ]; then
-    password=$(random 24)
+    password=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
     echo "redis://atelier:$password@redis:6379" >data/secrets/redis-url
     # Whoever reads this file cannot sign in with it: it holds the password's hash.
     # Nobody is the default user, but it may do everything: Redis replays its log as that user (docs/decisions/0012).
@@ -130,20 +132,19 @@ user atelier on #$(printf %s "$password" | sha256sum | cut -d' ' -f1) ~* &* +@al
 END
     did "data/secrets/redis-url, data/secrets/redis-users: a user and a password for Redis"
 fi
-if [ ! -s data/secret.key ]; then
-    random 32 >data/secret.key
-    did "data/secret.key: what keys of paid nodes are sealed with"
-fi
-# Filled by the first start; it must be there for compose.
-[ -e data/gpu-1.token ] || : >data/gpu-1.token
+# is_made: whether our own root made the certificate that is there. ends_soon: within a day.
+is_made() { [ -s data/tls/root.crt ] && openssl verify -no_check_time -CAfile data/tls/root.crt data/tls/tls.crt >/dev/null 2>&1; }
+ends_soon() { ! openssl x509 -in data/tls/tls.crt -noout -checkend 86400 >/dev/null; }
 if [ -n "$certificate" ]; then
     if ! cmp -s "$certificate" data/tls/tls.crt || ! cmp -s "$key" data/tls/tls.key; then
         cp "$certificate" data/tls/tls.crt && cp "$key" data/tls/tls.key
         did "data/tls: $certificate, until $(openssl x509 -in data/tls/tls.crt -noout -enddate | cut -d= -f2)"
     fi
-elif [ ! -s data/tls/tls.crt ]; then
-    read -ra names <<<"${name:-localhost 127.0.0.1}"
+elif [ ! -s data/tls/tls.crt ] || { is_made && ends_soon; }; then
+    read -ra names <<<"$(in_env ATELIER_SERVER_NAME "${name:-localhost 127.0.0.1}") $(in_env ATELIER_ADMIN_NAME)"
     scripts/make-certificate.sh data/tls "${names[@]}" | sed 's/^/  /'
+elif ends_soon; then
+    did "left as it is, though it ends $(openssl x509 -in data/tls/tls.crt -noout -enddate | cut -d= -f2): data/tls/tls.crt. Give a new one with --certificate and --key"
 fi
 umask 022
 # In a draft, so that an interrupted setup leaves no half of it.
@@ -157,7 +158,6 @@ if [ -f .env ]; then
     [ -z "$(tail -c 1 "$draft")" ] || echo >>"$draft"
 else
     changed="in the new .env"
-    chmod 644 "$draft"
     echo "# Settings of this workshop; docs/configuration.md says what there is. Compose and scripts/ read this file." >"$draft"
 fi
 # setting NAME VALUE: adds it where it is not set yet, be it commented out.
@@ -183,6 +183,13 @@ setting ATELIER_LINK_ADDRESS "$link"
 setting ATELIER_SEATS_URL "https://$first$([ "$port" = 443 ] || echo ":$port")"
 setting ATELIER_DEFAULT_WORKFLOW black-and-white.json
 cmp -s "$draft" .env || mv "$draft" "$(realpath .env)"
-if [ -n "$seats" ]; then scripts/generate-users.sh --number "$seats"; fi
-give_to_containers data/files data/redis data/worker data/tls data/secrets/redis-url data/secrets/redis-users data/secret.key data/gpu-1.token
+if [ -n "$seats" ]; then
+    made_by=$(sed -n '1s/.*Made by: scripts\/generate-users.sh *//p' docker-compose.users.yml)
+    if [[ $made_by =~ ^(--number [0-9]+)?$ ]]; then
+        scripts/generate-users.sh --number "$seats"
+    else
+        did "left as it is: docker-compose.users.yml, made by scripts/generate-users.sh $made_by"
+    fi
+fi
+give_data
 echo "Done. Next: scripts/start.sh --docker"

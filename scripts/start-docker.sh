@@ -2,10 +2,12 @@
 # Starts the workshop of docker-compose.yml; scripts/start.sh --docker comes here.
 # usage: scripts/start.sh --docker [--participants N]
 # Builds the images if there are none, starts everything in order, makes what accounts and worker's token are missing, waits
-# until all is healthy, and says where it is. Safe to run again: what runs goes on as it is (scripts/update.sh renews it).
+# until all is healthy, and says where it is. Needs root. Safe to run again: what runs goes on as it is (scripts/update.sh renews
+# it), and what is stopped comes back with the images, compose files and .env of now.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/processes.sh
 . scripts/docker.sh
 . scripts/usage.sh
 . scripts/accounts.sh
@@ -26,12 +28,20 @@ done
 case "$participants" in
     '' | *[!0-9]* | 0* | ????*) echo "Participants are a number from 1 to 999, not '$participants'." >&2 && exit 2 ;;
 esac
-have_packages curl=curl jq=jq
-have_docker
-if [ ! -f .env ] || [ ! -e data/secrets/redis-url ] || [ -z "$(in_env COMPOSE_PROJECT_NAME)" ]; then
-    echo "Nothing is prepared for Docker here. Run scripts/setup.sh first." >&2
+if is_running queue-manager; then
+    echo "This folder's workshop runs without Docker. scripts/stop.sh stops it, then run this again." >&2
     exit 1
 fi
+have_packages curl=curl jq=jq
+have_docker
+for file in .env data/secrets/redis-url data/secrets/redis-users data/tls/tls.crt; do
+    if [ ! -s "$file" ] || ! is_for_docker; then
+        echo "Nothing is prepared for Docker here, or not all of it ($file). Run scripts/setup.sh first." >&2
+        exit 1
+    fi
+done
+need_root
+redis_fits
 manage() { "${compose[@]}" exec -T queue-manager queue-manager "$@"; }
 step() { echo "[$1/5] $2"; }
 
@@ -54,11 +64,18 @@ done
 if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
 fi
-give_to_containers data/files data/redis data/worker data/tls data/secrets/redis-url data/secrets/redis-users data/secret.key data/gpu-1.token
+make_data
+give_data
 mapfile -t seats < <(services | sed -n 's/^seat-//p')
 make_seats "${seats[@]+"${seats[@]}"}"
 
 step 2 "Starting Redis and the queue-manager"
+mapfile -t all < <(services)
+for service in "${all[@]}"; do
+    case "$(condition "$service")" in
+        exited | created | dead) is_current "$service" || take_away "$service" ;;
+    esac
+done
 "${compose[@]}" up -d --no-recreate redis queue-manager 9>&-
 wait_healthy 180 redis queue-manager
 
@@ -83,7 +100,6 @@ step 4 "Starting everything else"
 "${compose[@]}" up -d --no-recreate 9>&-
 
 step 5 "Waiting until all of it is healthy"
-mapfile -t all < <(services)
 wait_healthy 300 "${all[@]}"
 
 echo

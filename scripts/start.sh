@@ -28,14 +28,15 @@ if [ "${1:-}" = --docker ]; then
     shift
     exec scripts/start-docker.sh "$@"
 fi
-if docker_runs; then
-    echo "This folder's workshop runs in Docker. scripts/stop.sh stops it; scripts/start.sh --docker is the start for it." >&2
+if is_for_docker; then
+    echo "This folder's workshop is set up for Docker (COMPOSE_PROJECT_NAME in .env), and what is in data/ is the containers'." >&2
+    echo "scripts/start.sh --docker starts it." >&2
     exit 1
 fi
 
 refuse() {
     echo "$1" >&2
-    exit 2
+    exit "${2:-2}"
 }
 
 participants=${ATELIER_NUM_USERS:-${NUM_USERS:-4}}
@@ -129,6 +130,10 @@ step 1 "Looking for what is needed"
 have_cargo
 if [ $scheme = https ]; then have_packages openssl=openssl; fi
 have_packages redis-server=redis-server nginx=nginx-light curl=curl jq=jq c++=build-essential setsid=util-linux
+version=$(redis-server --version | sed -n 's/.*v=\([0-9]*\).*/\1/p')
+if [ -n "$version" ] && [ "$version" -lt 7 ]; then
+    refuse "redis-server is version $version here, and 7.0 or newer is needed. Debian 12 and Ubuntu 24.04 have one; else scripts/start.sh --docker brings its own." 1
+fi
 if ! scripts/fetch-frontend.sh; then
     echo "ComfyUI's frontend could not be fetched: seats will be the plain page. Run this again to try once more." >&2
 fi
@@ -190,7 +195,7 @@ wait_for 60 "$([ "$workers" -gt 0 ] && echo worker-1 || echo queue-manager)" wor
 
 echo
 if [ "$workers" -eq 0 ]; then
-    echo "Running without a worker of its own: jobs wait until one joins. queue-manager token join NAME says how."
+    echo "Running without a worker of its own: jobs wait until one joins. scripts/join-token.sh NAME says how."
 elif [ "$provider" = simulated ]; then
     echo "Running with the SIMULATED ComfyUI: pictures are patterns. COMFYUI_URL=… uses a real one."
 fi

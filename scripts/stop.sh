@@ -15,9 +15,17 @@ esac
 if docker_runs; then
     have_docker
     mapfile -t all < <(services | tac)
+    goes_on=()
     for service in "${all[@]}"; do
-        [ -z "$(container "$service")" ] || "${compose[@]}" stop "$service" 2>/dev/null
+        if [ -n "$(container "$service")" ] && ! said=$("${compose[@]}" stop "$service" 2>&1); then
+            echo "$service could not be stopped: $said" >&2
+            goes_on+=("$service")
+        fi
     done
+    if [ ${#goes_on[@]} -gt 0 ]; then
+        echo "Not stopped: ${goes_on[*]}. All else is." >&2
+        exit 1
+    fi
     echo "Stopped in Docker: the containers are there and keep their logs (docker compose down takes them away). Everything is kept in data/."
     exit 0
 fi

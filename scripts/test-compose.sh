@@ -3,7 +3,7 @@
 # usage: scripts/test-compose.sh [--profile release|dev] [--keep]
 #   --profile release   what cargo builds for the images; `dev` when not said, which the tests have built already
 #   --keep              leaves the copy and everything in it running when a check fails, and says where
-# Needs root for the base image where the engine can pull none. Its last line says that it passed, or that it was NOT RUN since
+# Needs root, as Docker's scripts do. Its last line says that it passed, or that it was NOT RUN since
 # no engine answers. It leaves nothing but the base image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -132,6 +132,7 @@ check "secrets are the containers' alone" test "$(stat -c %u:%a data/secrets/red
 part "start"
 scripts/start.sh --docker --participants 3 2>/dev/null | sed '/^Sign-ins/,$d'
 check "everything is healthy" scripts/status.sh
+check "the worker, beside which people's workflows run, has nothing of .env but its own" refused docker exec "$(container worker)" printenv ATELIER_SERVER_NAME
 before=$(docker ps -q --filter "label=com.docker.compose.project=atelier-test-$id" | sort)
 scripts/start.sh --docker --participants 3 >/dev/null
 check "a second start leaves what runs" test "$before" = "$(docker ps -q --filter "label=com.docker.compose.project=atelier-test-$id" | sort)"
@@ -292,6 +293,15 @@ check "the running job completes" within 90 is 0 "$long" completed
 check "the waiting job completes" within 90 is 1 "$waiting" completed
 check "an update without news does nothing" grep -q "nothing was renewed" <(scripts/update.sh --no-build)
 
-part "stop"
+part "stop, and a start with other settings"
 scripts/stop.sh
 check "nothing runs" test -z "$(docker ps -q --filter "label=com.docker.compose.project=atelier-test-$id")"
+sed -i 's/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=simulated/' .env
+echo ATELIER_REDIS_MB=1500 >>.env
+scripts/start.sh --docker --participants 3 >/dev/null
+check "Redis has the memory that .env says now" grep -q 1500mb <(docker inspect -f '{{.Args}}' "$(container redis)")
+check "jobs are as they were" is 0 "$one" completed
+before=$(container redis)
+scripts/stop.sh
+scripts/start.sh --docker --participants 3 >/dev/null
+check "a start without news starts the containers that are there" test "$before" = "$(container redis)"

@@ -36,19 +36,13 @@ for service in "${wanted[@]+"${wanted[@]}"}"; do
     fi
 done
 if [ ${#wanted[@]} -eq 0 ]; then wanted=("${known[@]}"); fi
+redis_fits
+need_root
 need_extra_images
+make_data
+give_data
 if [ -n "$build" ]; then scripts/build-images.sh; fi
 
-hashes=$("${compose[@]}" config --hash='*')
-# is_current SERVICE: whether its container has this image and these settings.
-is_current() {
-    local id image
-    id=$(container "$1")
-    [ -n "$id" ] || return 1
-    image=$(docker inspect -f '{{.Config.Image}}' "$id")
-    [ "$(docker inspect -f '{{.Image}}' "$id")" = "$(docker image inspect -f '{{.Id}}' "$image" 2>/dev/null)" ] &&
-        [ "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")" = "$(awk -v s="$1" '$1 == s { print $2 }' <<<"$hashes")" ]
-}
 renewed=() new=()
 for service in "${wanted[@]}"; do
     if [ -z "$(container "$service")" ]; then

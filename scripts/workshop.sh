@@ -43,12 +43,13 @@ find_workshop() {
     fi
 }
 
-# need_workshop: refuses where nothing runs.
+# need_workshop: refuses where nothing runs, and in Docker anybody but root.
 need_workshop() {
     find_workshop
     if [ "$workshop" = stopped ]; then
-        refuse "No workshop runs in this folder. scripts/start.sh starts it, then run this again."
+        refuse "No workshop runs in this folder. $(start_command) starts it, then run this again."
     fi
+    if [ "$workshop" = docker ]; then need_root; fi
 }
 
 # its_setting NAME DEFAULT: what the queue-manager that runs here was started with.
@@ -69,20 +70,26 @@ program() {
 
 # queue_manager ARGUMENT…: an operator's command, with the settings of the one that runs.
 queue_manager() {
-    local settings
+    local settings program name
     if [ "$workshop" = docker ]; then
         # shellcheck disable=SC2154 # have_docker fills it
         "${compose[@]}" exec -T queue-manager queue-manager "$@" </dev/null
     else
         mapfile -d '' settings <"/proc/$(cat "$run_folder/queue-manager.pid")/environ"
-        env -i "${settings[@]}" "$(program queue-manager)" "$@"
+        program=$(program queue-manager)
+        # Not as arguments of env, which everybody on this machine can read.
+        (
+            { for name in $(compgen -e); do unset "$name" || true; done; } 2>/dev/null
+            { for name in "${settings[@]}"; do export "${name?}" || true; done; } 2>/dev/null
+            exec "$program" "$@"
+        )
     fi
 }
 
 # sign_in_file: who can sign in, or a refusal.
 sign_in_file() {
     if ! jq -e '.instructor.password and .urls.seats' data/sign-ins.json >/dev/null 2>&1; then
-        refuse "data/sign-ins.json does not say how the instructor signs in. scripts/start.sh writes it: run that, then this again."
+        refuse "data/sign-ins.json does not say how the instructor signs in. $(start_command) writes it: run that, then this again."
     fi
     echo data/sign-ins.json
 }
@@ -127,15 +134,19 @@ lock_accounts() {
     flock -n 9 || refuse "Another script is changing the accounts of this folder. Wait for it, then run this again."
 }
 
-# remember MADE: [{name, password}] that the queue-manager made, into the files that hold passwords.
-remember() {
-    local file old
+# tell MADE: prints [{name, password}] that the queue-manager made, and keeps them in the files that hold passwords: those of
+# participants, and of the instructor as whom these scripts sign in.
+tell() {
+    local file old roles
+    jq -r '.[] | "  " + .name + "   " + .password' <<<"$1"
+    roles=$(queue_manager user list --json)
     old=$(umask)
     umask 077
     for file in data/accounts.json data/sign-ins.json; do
         if [ ! -f "$file" ]; then continue; fi
-        jq --argjson made "$1" 'reduce $made[] as $one (.;
+        jq --slurpfile made <(printf %s "$1") --slurpfile roles <(printf %s "$roles") 'reduce $made[0][] as $one (.;
             if .instructor.name == $one.name then .instructor.password = $one.password
+            elif any($roles[0][]; .name == $one.name and .role == "instructor") then .
             else .participants |= (map(select(.name != $one.name)) + [$one] | sort_by(.name)) end)' "$file" >"$file.new"
         mv "$file.new" "$file"
     done

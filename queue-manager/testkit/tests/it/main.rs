@@ -41,6 +41,7 @@ mod next_job;
 mod operating;
 mod operators_day;
 mod operators_evening;
+mod operators_in_docker;
 mod operators_mistakes;
 mod own_tokens;
 mod pages;

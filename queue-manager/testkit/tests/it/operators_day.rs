@@ -11,10 +11,11 @@ use testkit::Person;
 use crate::start_and_stop::Copy;
 
 /// Scripts that need a running workshop, with arguments that would do something.
-const OF_A_DAY: [(&str, &[&str]); 9] = [
+const OF_A_DAY: [(&str, &[&str]); 10] = [
     ("add-user.sh", &["ada"]),
     ("remove-user.sh", &["ada"]),
     ("list-users.sh", &[]),
+    ("join-token.sh", &["gpu-2"]),
     ("reset-passwords.sh", &["ada"]),
     ("print-cards.sh", &[]),
     ("rehearse.sh", &[]),
@@ -82,7 +83,7 @@ async fn accounts_and_cards_are_made_again_and_taken_away_from_a_terminal() {
     assert_eq!(status(&ada).await, 200);
     refuses(&copy, "add-user.sh", &["Ada Lovelace"], 2).await;
 
-    does(&copy, "reset-passwords.sh", &["ada"]).await;
+    in_no_arguments(&copy, "reset-passwords.sh", &["ada"]).await;
     assert_eq!(status(&ada).await, 401, "the old password");
     assert_eq!(status(&person(&copy, "ada")).await, 200, "the new one is in the file");
     refuses(&copy, "reset-passwords.sh", &["nobody"], 1).await;
@@ -103,6 +104,14 @@ async fn accounts_and_cards_are_made_again_and_taken_away_from_a_terminal() {
         "whoever was removed comes back with a new password"
     );
 
+    instructors(&copy).await;
+    let elsewhere =
+        copy.script_with("join-token.sh", &["gpu-2"], &[("ATELIER_WORKER_BIND", "127.0.0.1:1")]).await;
+    let shown = said(&elsewhere);
+    let link = copy.link();
+    assert!(shown.contains(&format!("http://{link}/join.sh | bash -s -- http://{link} ")), "{shown}");
+    assert!(shown.contains("Only this machine itself reaches"), "{shown}");
+
     let verdict = does(&copy, "rehearse.sh", &["--jobs", "1"]).await;
     assert!(verdict.contains("Ready: ") && verdict.contains('4'), "{verdict}");
 
@@ -118,6 +127,42 @@ async fn accounts_and_cards_are_made_again_and_taken_away_from_a_terminal() {
         assert!(complaint.contains("scripts/start.sh"), "{name}: {complaint}");
     }
     assert_eq!(copy.processes(), Vec::<String>::new());
+}
+
+/// Runs a script that makes passwords; none is an argument of a program, as others on the machine see those.
+async fn in_no_arguments(copy: &Copy, name: &str, arguments: &[&str]) {
+    let mut folder = PathBuf::new();
+    for program in ["jq", "env"] {
+        let script = format!(
+            "#!/bin/sh\necho \"$*\" >>\"{}\"\nexec /usr/bin/{program} \"$@\"\n",
+            copy.folder.path().join("seen").display()
+        );
+        folder = stand_in(copy, program, &script);
+    }
+    let path = format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display());
+    let output = copy.script_with(name, arguments, &[("PATH", &path)]).await;
+    assert!(output.status.success(), "{name} {arguments:?}: {}", said(&output));
+    let seen = std::fs::read_to_string(copy.folder.path().join("seen")).unwrap();
+    let password =
+        said(&output).lines().find_map(|line| line.strip_prefix("  ada   ").map(str::to_owned)).unwrap();
+    assert!(!seen.is_empty() && !seen.contains(&password), "{seen}");
+    assert!(!seen.contains("ATELIER_BIND="), "nor are the settings, which may hold secrets");
+}
+
+/// A second instructor's password is in no file, and whoever was removed comes back as what is asked for.
+async fn instructors(copy: &Copy) {
+    does(copy, "add-user.sh", &["--instructor", "eva"]).await;
+    does(copy, "reset-passwords.sh", &["eva"]).await;
+    assert!(!sign_ins(copy).to_string().contains("eva"));
+    does(copy, "add-user.sh", &["leo"]).await;
+    let other = does(copy, "add-user.sh", &["--instructor", "leo"]).await;
+    assert!(other.contains("no instructor"), "{other}");
+    does(copy, "remove-user.sh", &["leo", "eva"]).await;
+    does(copy, "add-user.sh", &["--instructor", "leo"]).await;
+    let all = serde_json::from_str::<Value>(&does(copy, "list-users.sh", &["--json"]).await).unwrap();
+    let leo = all.as_array().unwrap().iter().find(|one| one["name"] == "leo").unwrap().clone();
+    assert_eq!(leo["role"], "instructor", "{leo}");
+    does(copy, "remove-user.sh", &["leo"]).await;
 }
 
 async fn cards(copy: &Copy) {

@@ -9,7 +9,7 @@ use crate::operators_day::{said, stand_in};
 use crate::operators_evening::path_without;
 use crate::start_and_stop::Copy;
 
-const ALL: [&str; 18] = [
+const ALL: [&str; 19] = [
     "add-user.sh",
     "backup.sh",
     "build-images.sh",
@@ -17,6 +17,7 @@ const ALL: [&str; 18] = [
     "end-day.sh",
     "end-workshop.sh",
     "generate-users.sh",
+    "join-token.sh",
     "join-worker.sh",
     "list-users.sh",
     "print-cards.sh",
@@ -33,7 +34,7 @@ const ALL: [&str; 18] = [
 /// Script, arguments, exit code, and a part of what it says on standard error.
 type Mistake = (&'static str, &'static [&'static str], i32, &'static str);
 
-const NONSENSE: [Mistake; 46] = [
+const NONSENSE: [Mistake; 48] = [
     ("setup.sh", &["--name"], 2, "--name needs a value"),
     ("setup.sh", &["--name", "a_b"], 2, "'a_b' is no name"),
     ("setup.sh", &["--profile", "tpu"], 2, "simulated, gpu or none"),
@@ -67,6 +68,8 @@ const NONSENSE: [Mistake; 46] = [
     ("build-images.sh", &["--profile", "fast"], 2, "release or dev, not 'fast'"),
     ("build-images.sh", &["--with"], 2, "--with needs a value"),
     ("build-images.sh", &["--with", "tpu"], 2, "seats or gpu, not 'tpu'"),
+    ("join-token.sh", &[], 2, "Say what the worker is called"),
+    ("join-token.sh", &["gpu-1", "gpu-2"], 2, "One worker at a time"),
     ("remove-user.sh", &[], 2, "Say who"),
     ("reset-passwords.sh", &[], 2, "Say who, or --all"),
     ("reset-passwords.sh", &["a/b"], 2, "cannot be a name"),
@@ -110,9 +113,11 @@ case \"$*\" in
 esac
 ";
 
-/// A copy with a docker of its own; the PATH that leads to it.
+/// A copy with a docker of its own, where everybody is root; the PATH that leads to it.
 async fn with_a_docker() -> (Copy, String) {
     let copy = Copy::make().await;
+    stand_in(&copy, "id", "#!/bin/sh\necho 0\n");
+    stand_in(&copy, "chown", "#!/bin/sh\n");
     let folder = stand_in(&copy, "docker", DOCKER);
     let path = format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display());
     (copy, path)
@@ -151,6 +156,10 @@ async fn scripts_refuse_nonsense_with_a_sentence_and_change_nothing() {
         assert!(String::from_utf8_lossy(&help.stdout).contains("usage: "), "{name}");
         fail(&copy, &path, &[(name, &["--nonsense"], 2, "--nonsense is no option")]).await;
     }
+    for name in ["make-certificate.sh", "render-nginx.sh"] {
+        assert!(copy.script(name, &["--help"]).await.status.success(), "{name}");
+        assert_eq!(copy.script(name, &[]).await.status.code(), Some(2), "{name}");
+    }
     fail(&copy, &path, &NONSENSE).await;
     assert_eq!(std::fs::read(folder.join("docker-compose.users.yml")).unwrap(), seats);
     assert_eq!((names_in(&copy, "."), names_in(&copy, "data")), (top, data));
@@ -171,6 +180,10 @@ async fn a_machine_that_lacks_a_program_is_told_which() {
         assert!(said(&setup).contains(missing), "{}", said(&setup));
     }
     assert!(!copy.folder.path().join(".env").exists());
+
+    let folder = stand_in(&copy, "redis-server", "#!/bin/sh\necho 'Redis server v=6.0.16 sha=0 bits=64'\n");
+    let path = format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display());
+    fail(&copy, &path, &[("start.sh", &[], 1, "7.0 or newer is needed")]).await;
 }
 
 #[tokio::test]

@@ -58,6 +58,11 @@ impl Copy {
             .unwrap()
     }
 
+    /// Where its workers come in.
+    pub(crate) fn link(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[3])
+    }
+
     /// Processes that work in the copy.
     pub(crate) fn processes(&self) -> Vec<String> {
         let here = self.folder.path().canonicalize().unwrap();
