@@ -4,7 +4,7 @@
 # usage: join-worker.sh ADDRESS [JOIN-TOKEN] [OPTION…]
 #        join-worker.sh --stop | --status [--folder FOLDER]
 #   ADDRESS               the server's worker listener, http://100.64.0.1:3443
-#   JOIN-TOKEN            from `queue-manager token join NAME` on the server; only the first time in a folder
+#   JOIN-TOKEN            from `scripts/join-token.sh NAME` on the server; only the first time in a folder
 #   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
 #   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
 #   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
@@ -13,7 +13,8 @@
 #   --stop                let the worker finish or give back its job, and end
 #   --status              say whether it runs, and the end of its log
 #   ATELIER_WORKER_PROXY  http://HOST:PORT or socks5://HOST:PORT that leads there, for userspace Tailscale; also WORKER_PROXY
-# Safe to run again: it updates the worker to the server's version, keeps its token, and restarts it if something changed.
+# Safe to run again: it updates the worker to the server's version, keeps its token and what it was told before, and restarts it
+# if something changed. --comfyui-command '' takes a command back.
 # From the server itself: curl -fsS http://100.64.0.1:3443/join.sh | bash -s -- http://100.64.0.1:3443 JOIN-TOKEN
 set -euo pipefail
 
@@ -25,7 +26,7 @@ usage() {
 usage: join-worker.sh ADDRESS [JOIN-TOKEN] [OPTION…]
        join-worker.sh --stop | --status [--folder FOLDER]
   ADDRESS               the server's worker listener, http://100.64.0.1:3443
-  JOIN-TOKEN            from `queue-manager token join NAME` on the server; only the first time in a folder
+  JOIN-TOKEN            from `scripts/join-token.sh NAME` on the server; only the first time in a folder
   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
@@ -50,6 +51,16 @@ running() {
     local pid
     pid=$(cat "$folder/pid" 2>/dev/null) || return 1
     [ -n "$pid" ] && grep -qs -- "$folder/keep.sh" "/proc/$pid/cmdline" && echo "$pid"
+}
+
+# kept NAME DEFAULT: what the worker of this folder was given the last time.
+kept() {
+    if [ -f "$folder/run.sh" ]; then
+        # shellcheck source=/dev/null
+        (. <(grep "^export $1=" "$folder/run.sh") && printf %s "${!1}")
+    else
+        printf %s "$2"
+    fi
 }
 
 # exchange OUTPUT TOKEN METHOD PATH: prints the status; the token goes by standard input, not as an argument others can read.
@@ -78,12 +89,12 @@ own_token() {
         rm -f "$folder/token"
     fi
     if [ -z "$join_token" ]; then
-        refuse "A join token is needed. On the server: queue-manager token join NAME. Then: join-worker.sh $address JOIN-TOKEN"
+        refuse "A join token is needed. On the server: scripts/join-token.sh NAME. Then: join-worker.sh $address JOIN-TOKEN"
     fi
     status=$(exchange "$folder/joined" "$join_token" POST /join) || unreachable
     case "$status" in
         201) ;;
-        401) refuse "This join token was used already, was revoked, or is older than a day. On the server, queue-manager token join NAME makes another." ;;
+        401) refuse "This join token was used already, was revoked, or is older than a day. On the server, scripts/join-token.sh NAME makes another." ;;
         404) refuse "$address is no worker listener of a queue-manager that workers can join. Is it the port of the link (3443)?" ;;
         *) refuse "The server answered $status to the join token. Its log says why; run this again." ;;
     esac
@@ -189,17 +200,31 @@ UNIT
 
 systemctl_here() { if [ "$(id -u)" -eq 0 ]; then systemctl "$@"; else systemctl --user "$@"; fi; }
 
+# unit_file: where the unit of this folder's worker is or would be.
+unit_file() {
+    if [ "$(id -u)" -eq 0 ]; then echo "/etc/systemd/system/$unit_name"; else echo "$HOME/.config/systemd/user/$unit_name"; fi
+}
+
+# has_unit: whether systemd keeps this folder's worker up.
+has_unit() { grep -qsF "\"$folder/run.sh\"" "$(unit_file)" && systemctl_here is-enabled --quiet "$unit_name"; }
+
 start_with_systemd() {
-    local name units
-    name=atelier-$(basename "$folder").service
-    if [ "$(id -u)" -eq 0 ]; then units=/etc/systemd/system; else units=$HOME/.config/systemd/user; fi
-    mkdir -p "$units"
-    unit >"$units/$name"
+    local file
+    file=$(unit_file)
+    mkdir -p "$(dirname "$file")"
+    if [ "$(unit)" != "$(cat "$file" 2>/dev/null)" ]; then
+        unit >"$file"
+        changed=yes
+    fi
     stop_worker
     systemctl_here daemon-reload
-    systemctl_here enable --quiet "$name"
-    systemctl_here restart "$name"
-    echo "Runs as $name; its log: journalctl $([ "$(id -u)" -eq 0 ] || echo --user) -u $name"
+    systemctl_here enable --quiet "$unit_name"
+    if [ -z "$changed" ] && systemctl_here is-active --quiet "$unit_name"; then
+        echo "The worker runs already, as it should, as $unit_name."
+        return 0
+    fi
+    systemctl_here restart "$unit_name"
+    echo "Runs as $unit_name; its log: journalctl $([ "$(id -u)" -eq 0 ] || echo --user) -u $unit_name"
     if [ "$(id -u)" -ne 0 ]; then echo "So that it runs while you are not signed in here: loginctl enable-linger"; fi
 }
 
@@ -248,19 +273,23 @@ start_worker() {
 }
 
 status_of_worker() {
+    if has_unit; then
+        systemctl_here status --no-pager --lines=5 "$unit_name"
+        return
+    fi
     if pid=$(running); then
         echo "runs (pid $pid), keeps up the worker $(cat "$folder/name" 2>/dev/null)"
     else
-        echo "does not run from here; with --systemd, systemctl status atelier-$(basename "$folder") says more"
+        echo "does not run from here"
     fi
     tail -n 5 "$folder/worker.log" 2>/dev/null || true
     [ -n "${pid:-}" ]
 }
 
 main() {
-    address='' join_token='' comfyui=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-http://127.0.0.1:8188}}
-    comfyui_command=${ATELIER_COMFYUI_COMMAND:-} proxy=${ATELIER_WORKER_PROXY:-${WORKER_PROXY:-}}
-    folder=$HOME/atelier-worker how=start changed=''
+    local comfyui=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-}} proxy=${ATELIER_WORKER_PROXY:-${WORKER_PROXY:-}} comfyui_command
+    if [ -n "${ATELIER_COMFYUI_COMMAND:-}" ]; then comfyui_command=$ATELIER_COMFYUI_COMMAND; fi
+    address='' join_token='' folder=$HOME/atelier-worker how=start changed=''
     while [ $# -gt 0 ]; do
         case "$1" in
             -h | --help) usage 0 ;;
@@ -285,10 +314,17 @@ main() {
         shift
     done
     case "$folder" in /*) ;; *) folder=$PWD/$folder ;; esac
+    folder=${folder%/}
+    unit_name=atelier-$(basename "$folder").service
     case "$how" in
         print-unit) unit && return ;;
         stop)
-            if ! running >/dev/null; then echo "No worker runs from $folder."; fi
+            if has_unit; then
+                systemctl_here stop "$unit_name"
+                echo "Stopped until the next boot, or until join-worker.sh starts it again; systemctl disable $unit_name is for good."
+            elif ! running >/dev/null; then
+                echo "No worker runs from $folder."
+            fi
             stop_worker
             return
             ;;
@@ -304,6 +340,9 @@ main() {
     if [ "$how" = systemd ] && [ ! -d /run/systemd/system ]; then
         refuse "systemd does not run on this box (a container?). Leave --systemd out: the worker is kept up without it."
     fi
+    if has_unit; then how=systemd; fi
+    comfyui=${comfyui:-$(kept ATELIER_COMFYUI_URL http://127.0.0.1:8188)} proxy=${proxy:-$(kept ATELIER_WORKER_PROXY '')}
+    comfyui_command=${comfyui_command-$(kept ATELIER_COMFYUI_COMMAND '')}
     umask 077
     mkdir -p "$folder"
     step 1 "Joining $address"

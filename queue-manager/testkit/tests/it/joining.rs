@@ -102,7 +102,7 @@ async fn a_gpu_box_joins_with_curl_and_a_token_that_is_good_once_and_is_kept_up(
     let refused = other.paste(&workshop.link, &token).await;
     assert_eq!(refused.status.code(), Some(1));
     assert!(
-        said(&refused).contains("used already") && said(&refused).contains("token join"),
+        said(&refused).contains("used already") && said(&refused).contains("join-token.sh"),
         "{}",
         said(&refused)
     );
@@ -122,6 +122,52 @@ async fn a_gpu_box_joins_with_curl_and_a_token_that_is_good_once_and_is_kept_up(
     assert_eq!(gpu.worker(), None);
     assert!(gpu.script(&["--stop"], &[]).await.status.success(), "stopping twice is no error");
     assert!(!gpu.script(&["--status"], &[]).await.status.success());
+}
+
+/// Two programs that stand before the system's: one makes somebody of root, the other is systemd's and writes down its orders.
+fn with_systemd(gpu: &GpuBox) -> (String, std::path::PathBuf) {
+    let (folder, orders) = (gpu.home.path().join("stand-ins"), gpu.home.path().join("orders"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let systemctl = format!("#!/bin/sh\necho \"$*\" >>'{}'\n", orders.display());
+    for (name, script) in [("id", "#!/bin/sh\necho 1000\n"), ("systemctl", &systemctl)] {
+        std::fs::write(folder.join(name), script).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.join(name), executable).unwrap();
+    }
+    (format!("{}:{}", folder.display(), std::env::var_os("PATH").unwrap().display()), orders)
+}
+
+#[tokio::test]
+async fn a_box_that_joins_again_keeps_what_it_was_told_and_its_unit_keeps_the_worker_up() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let (gpu, token) = (GpuBox::new(), join_token(&workshop, "gpu-7").await);
+    let command = ["--comfyui", &gpu.comfyui, "--comfyui-command", "echo 'its own'; sleep 600"];
+    let joined = gpu.script(&[[workshop.link.as_str(), &token].as_slice(), &command].concat(), &[]).await;
+    assert!(joined.status.success() && said(&joined).contains("Connected"), "{}", said(&joined));
+    let settings = || std::fs::read_to_string(gpu.folder().join("run.sh")).unwrap();
+    let (first, before) = (gpu.worker().unwrap(), settings());
+    assert!(before.contains(&gpu.comfyui) && before.contains("its"), "{before}");
+
+    let again = gpu.script(&[&workshop.link], &[]).await;
+    assert!(again.status.success() && said(&again).contains("runs already"), "{}", said(&again));
+    assert_eq!((settings(), gpu.worker()), (before, Some(first)));
+    let taken_back = gpu.script(&[&workshop.link, "--comfyui-command", ""], &[]).await;
+    assert!(taken_back.status.success() && settings().contains("COMMAND=''"), "{}", said(&taken_back));
+
+    // As --systemd leaves it.
+    let (path, orders) = with_systemd(&gpu);
+    let path = [("PATH", path.as_str())];
+    let unit = gpu.script(&["--print-unit"], &path).await;
+    let units = gpu.home.path().join(".config/systemd/user");
+    std::fs::create_dir_all(&units).unwrap();
+    std::fs::write(units.join("atelier-atelier-worker.service"), &unit.stdout).unwrap();
+    let kept_up = gpu.script(&[&workshop.link, "--comfyui-command", "sleep 600"], &path).await;
+    assert!(kept_up.status.success(), "{}", said(&kept_up));
+    assert_eq!(gpu.worker(), None, "no second worker beside the unit's");
+    let ordered = || std::fs::read_to_string(&orders).unwrap();
+    assert!(ordered().contains("--user restart atelier-atelier-worker.service"), "{}", ordered());
+    assert!(gpu.script(&["--stop"], &path).await.status.success());
+    assert!(ordered().contains("--user stop atelier-atelier-worker.service"), "{}", ordered());
 }
 
 #[tokio::test]
@@ -188,7 +234,7 @@ async fn a_box_that_lacks_something_is_told_what_and_nothing_is_started() {
         (vec!["100.64.0.1:3443"], 2, "usage"),
         (vec!["--help"], 0, "usage"),
         (vec![&nowhere, "a-token"], 1, "tailscale status"),
-        (vec![&nowhere], 1, "token join"),
+        (vec![&nowhere], 1, "join-token.sh"),
         (vec![&gpu.comfyui, "a-token"], 1, "is no worker listener"),
     ] {
         let output = gpu.script(&arguments, &[]).await;
