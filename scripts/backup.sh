@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Backs up the workshop that runs: the queue with jobs and accounts, everybody's files, and what container seats keep
-# (saved workflows, settings, own nodes), in one archive.
+# Backs up the workshop that runs: the queue with jobs and accounts, everybody's files, the examples in data/workflows, and what
+# container seats keep (saved workflows, settings, own nodes), in one archive.
 # usage: scripts/backup.sh [--with-passwords] [--without-outputs] PLACE
 #   PLACE                a folder, s3://BUCKET/PREFIX (the aws command; R2 with ATELIER_S3_ENDPOINT=https://…) or
 #                        rclone's REMOTE:PATH
 #   --with-passwords     data/accounts.json too, so that cards stay good after a restore; keep such an archive like a key
 #   --without-outputs    not what jobs made: small and quick
 # The queue is taken as of one moment while work goes on, then the files, so that every file the queue knows is there.
-# Keys of paid nodes, data/secret.key, workers' tokens and passwords in plain text are left out. scripts/restore.sh
-# brings it back.
+# Keys of paid nodes, data/secret.key, workers' tokens and passwords in plain text are left out, and so are .env and the
+# certificate: keep a copy of those yourself. scripts/restore.sh brings it back.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/processes.sh
@@ -102,10 +102,14 @@ archive() {
     local status=0
     # What a participant changes meanwhile makes tar answer 1, and is whole in the next backup.
     tar -cf - --warning=no-file-changed --warning=no-file-removed --owner=0 --group=0 -C "$staging" "${first[@]}" \
-        -C "$(realpath "$data")" --anchored "${left_out[@]}" "${folders[@]}" || status=$?
+        -C "$(realpath data)" workflows -C "$(realpath "$data")" --anchored "${left_out[@]}" "${folders[@]}" || status=$?
     [ "$status" -le 1 ]
 }
-archive | put "$place" "$name" $(((size_kb + 200000) * 1024))
+if ! archive | put "$place" "$name" $(((size_kb + 200000) * 1024)); then
+    drop "$place" "$name" || true
+    refuse "The archive did not become whole, and is not kept. Is there room here (df -h data) and at $place? Then run this again."
+fi
+settle "$place" "$name"
 
 echo "[3/3] Looking whether it can be read back"
 if [ "$(take "${place%/}/$name" | tar -xOf - backup.json | jq -r .redis_sha256)" != "$(jq -r .redis_sha256 "$staging/backup.json")" ]; then

@@ -65,7 +65,7 @@ pages() { # PATH LIST: all pages of a list
     done | jq -s .
 }
 pages /jobs jobs >"$folder/jobs.json"
-api GET '/audit?limit=1000' >"$folder/audit.json"
+pages /audit entries >"$folder/audit.json"
 jq -r '"\(length) jobs, in jobs.json"' "$folder/jobs.json"
 echo "== Everybody's files"
 if [ -d data/files/outputs ]; then scripts/collect-outputs.sh "$folder/outputs"; else echo "nothing was made"; fi

@@ -23,15 +23,22 @@ kind_of() {
 
 s3() { aws ${ATELIER_S3_ENDPOINT:+--endpoint-url "$ATELIER_S3_ENDPOINT"} s3 "$@"; }
 
-# put PLACE NAME: stores standard input there under that name; half of it never gets the name.
+# put PLACE NAME: stores standard input there, in a folder as NAME.part. Then settle gives it its name, or drop takes it away.
 put() {
     case "$(kind_of "$1")" in
-        folder)
-            cat >"$1/$2.part"
-            mv "$1/$2.part" "$1/$2"
-            ;;
+        folder) cat >"$1/$2.part" ;;
         s3) s3 cp --only-show-errors --expected-size "${3:-5000000000}" - "${1%/}/$2" ;;
         rclone) rclone rcat "${1%/}/$2" ;;
+    esac
+}
+
+settle() { if [ "$(kind_of "$1")" = folder ]; then mv "$1/$2.part" "$1/$2"; fi; }
+
+drop() {
+    case "$(kind_of "$1")" in
+        folder) rm -f "$1/$2.part" ;;
+        s3) s3 rm --only-show-errors "${1%/}/$2" ;;
+        rclone) rclone deletefile "${1%/}/$2" ;;
     esac
 }
 
