@@ -19,7 +19,9 @@ target=data/frontend/$version
 if [ ! -f "$target/index.html" ]; then
     have_packages python3=python3 pip3=python3-pip gzip=gzip
     echo "Fetching ComfyUI's frontend $version …"
-    work=$(mktemp -d)
+    # On the same file system as its place, so that it gets there whole or not at all.
+    mkdir -p data/frontend
+    work=$(mktemp -d data/frontend/.fetch.XXXXXX)
     trap 'rm -rf "$work"' EXIT
     wanted=("comfyui-frontend-package==$version")
     if [ "$version" = "$pinned" ]; then wanted=(--require-hashes --requirement frontend/package.txt); fi
@@ -33,7 +35,6 @@ if [ ! -f "$target/index.html" ]; then
     # Compressed once, here, and not at every request.
     find "$static" -type f \( -name '*.js' -o -name '*.mjs' -o -name '*.css' -o -name '*.svg' -o -name '*.json' \) -size +1k \
         -exec gzip -9 -k {} +
-    mkdir -p data/frontend
     rm -rf "$target"
     mv "$static" "$target"
     echo "$hash" >"$target.sha256"

@@ -4,7 +4,8 @@
 #   --people N   participants, the first N of data/sign-ins.json; all of them when not given
 #   --jobs N     jobs of each; 5 when not given
 # Further options are rehearse's own: cargo run --release -p testkit --bin rehearse -- --help
-# It builds once (some minutes), leaves its jobs in the history of those people, and stops nothing.
+# It builds once (some minutes), for which it needs Rust, also where the workshop runs in Docker; with ATELIER_PROGRAMS=FOLDER it
+# takes the program rehearse from there. It leaves its jobs in the history of those people, and stops nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
@@ -21,7 +22,7 @@ for argument in "$@"; do
     esac
 done
 need jq curl
-have_cargo
+[ -n "${ATELIER_PROGRAMS:-}" ] || have_cargo
 need_workshop
 sign_ins=$(sign_in_file)
 arguments=()
