@@ -34,13 +34,13 @@ if is_running queue-manager; then
 fi
 have_packages curl=curl jq=jq
 have_docker
+need_root
 for file in .env data/secrets/redis-url data/secrets/redis-users data/tls/tls.crt; do
     if [ ! -s "$file" ] || ! is_for_docker; then
         echo "Nothing is prepared for Docker here, or not all of it ($file). Run scripts/setup.sh first." >&2
         exit 1
     fi
 done
-need_root
 redis_fits
 manage() { "${compose[@]}" exec -T queue-manager queue-manager "$@"; }
 step() { echo "[$1/5] $2"; }

@@ -297,8 +297,14 @@ part "stop, and a start with other settings"
 scripts/stop.sh
 check "nothing runs" test -z "$(docker ps -q --filter "label=com.docker.compose.project=atelier-test-$id")"
 sed -i 's/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=simulated/' .env
-echo ATELIER_REDIS_MB=1500 >>.env
+echo "whsec_$(openssl rand -base64 32)" >data/webhook.secret
+cat >>.env <<'END'
+ATELIER_REDIS_MB=1500
+ATELIER_WEBHOOK_URL=https://hooks.example.org/atelier
+ATELIER_WEBHOOK_SECRET_FILE=/run/secrets/webhook
+END
 scripts/start.sh --docker --participants 3 >/dev/null
+check "the queue-manager reads the secret of a webhook" docker exec "$(container queue-manager)" grep -q whsec_ /run/secrets/webhook
 check "Redis has the memory that .env says now" grep -q 1500mb <(docker inspect -f '{{.Args}}' "$(container redis)")
 check "jobs are as they were" is 0 "$one" completed
 before=$(container redis)
