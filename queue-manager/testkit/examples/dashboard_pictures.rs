@@ -1,5 +1,5 @@
-//! Pictures of the dashboard in every state, for a person's eyes: `screenshots/dashboard/`. scripts/dashboard-pictures.sh
-//! runs it. Words behind the command choose some: `busy`, `pages`, `empty`, `trouble`.
+//! Pictures of the dashboard in every state and of two seats, for a person's eyes: `screenshots/dashboard/`.
+//! scripts/dashboard-pictures.sh runs it. Words behind the command choose some: `busy`, `pages`, `empty`, `trouble`, `seats`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use testkit::browser::{Browser, Driver};
 use testkit::process::repository;
 use testkit::{Person, Workshop, WorkshopBuilder, graphs, waiting};
+use tokio_util::task::TaskTracker;
 
 const SIZES: [(&str, u32, u32); 3] =
     [("1280x720", 1280, 720), ("1920x1080", 1920, 1080), ("360x740", 360, 740)];
@@ -76,6 +77,12 @@ impl Room {
         for (n, name) in (1..).zip(NAMES) {
             let account = format!("/accounts/user{n:03}");
             self.tell(Method::PATCH, &account, json!({"label": name, "seat": n})).await?;
+        }
+        let tabs = TaskTracker::new();
+        for n in 1..=16 {
+            let mut tab = self.workshop.person(&format!("user{n:03}"))?.tab(None).await?;
+            // Open until the workshop is over.
+            tabs.spawn(async move { while tab.next().await.is_ok() {} });
         }
         for n in [2, 5, 9, 12] {
             let person = self.workshop.person(&format!("user{n:03}"))?;
@@ -244,6 +251,31 @@ async fn trouble() -> anyhow::Result<()> {
     browser.close().await
 }
 
+/// Two people in ComfyUI's editor: one's picture is there, the other's is being made.
+async fn seats() -> anyhow::Result<()> {
+    let workshop = WorkshopBuilder::new().with_frontend().step_ms(200).lease_ms(10_000).start().await?;
+    let driver = Driver::start(&workshop.data()).await?;
+    for (name, seed, steps, node) in [("user001", 7, 20, "SaveImage"), ("user002", 23, 300, "KSampler")] {
+        let browser = driver.browser(800, 560).await?;
+        browser.show_at(800, 560).await?;
+        browser.open_seat(&workshop.front, name, workshop.password(name)?).await?;
+        let still = "window.app.extensionManager.setting.set('Comfy.Minimap.Visible', false);";
+        browser.script(still, vec![]).await?;
+        browser.run(&graphs::sampled_picture(seed, steps), name).await?;
+        if node == "SaveImage" {
+            browser.picture_on_a_node().await?;
+        }
+        let seen = "const node = window.app.graph.nodes.find((node) => node.type === arguments[0]); \
+            window.app.canvas.ds.scale = 0.8; window.app.canvas.centerOnNode(node); \
+            return node.type === 'SaveImage' || node.progress > 0.3;";
+        browser.wait_for("the node to photograph", seen, vec![json!(node)]).await?;
+        browser.screenshot(&folder().join(format!("seat-{name}.png"))).await?;
+        browser.close().await?;
+    }
+    println!("seats");
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -256,6 +288,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("trouble") {
         trouble().await?;
+    }
+    if wanted("seats") {
+        seats().await?;
     }
     Ok(())
 }
