@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::look::Look;
-use crate::rooms::{Rooms, Seen};
+use crate::rooms::{Rooms, Seen, Ticket};
 use crate::session::Token;
 use crate::wording::first_sentence;
 
@@ -80,13 +80,14 @@ pub(crate) async fn socket(
     };
     let seen = has.version.and_then(|version| rooms.known(&version));
     let deflate = has.deflate.is_some();
-    let viewer = Viewer { rooms, token, hide_names: look.hide_names, deflate, seen, away: None };
+    let ticket = Ticket::new(token);
+    let viewer = Viewer { rooms, ticket, hide_names: look.hide_names, deflate, seen, away: None };
     upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
 }
 
 struct Viewer {
     rooms: Rooms,
-    token: String,
+    ticket: Ticket,
     hide_names: bool,
     deflate: bool,
     seen: Option<Arc<Seen>>,
@@ -97,9 +98,10 @@ struct Viewer {
 impl Viewer {
     /// What to say after a change at `moment`; `None` when nothing is new. An error ends the feed.
     async fn news(&mut self, moment: Instant) -> Result<Option<Value>, ClientError> {
-        let now = match self.rooms.since(&self.token, moment).await {
+        let now = match self.rooms.since(&mut self.ticket, moment).await {
             Ok(now) => now,
-            Err(ClientError::Refused) => return Err(ClientError::Refused),
+            // Signed out, or nobody who may see the room.
+            Err(error @ (ClientError::Refused | ClientError::Told { status: 403, .. })) => return Err(error),
             Err(error) => {
                 let since = *self.away.get_or_insert_with(Instant::now);
                 let said = error.to_string();

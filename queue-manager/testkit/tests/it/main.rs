@@ -62,6 +62,7 @@ mod room_forms;
 mod room_hostile;
 mod room_live;
 mod room_proof;
+mod room_strangers;
 mod room_table;
 mod same_box;
 mod seat_check;
