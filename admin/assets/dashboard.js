@@ -262,6 +262,7 @@ tellTimes();
 const said = one('#said');
 let undo = null;
 let hiding = 0;
+let others = 0;
 
 function say(text, failed, takeBack) {
   said.hidden = false;
@@ -322,13 +323,18 @@ document.addEventListener('submit', async (event) => {
   if (!form.classList.contains('act')) return;
   event.preventDefault();
   const button = event.submitter;
-  const data = new FormData(form, button);
   const path = (button && button.getAttribute('formaction')) || form.getAttribute('action');
   if (!path) return;
+  const action = one('input[name=action]', form);
+  const pressed = () => `${path}?${new URLSearchParams(new FormData(form, button))}`;
+  // What was not answered may be said again and is done once; anything else is another action.
+  if (action && form.unanswered && form.unanswered !== pressed()) action.value = `${action.value.slice(0, 40)}-${Date.now()}-${++others}`;
+  form.unanswered = pressed();
+  const data = new FormData(form, button);
   if (button) button.setAttribute('aria-busy', 'true');
   const answer = await post(path, data);
   if (button) button.removeAttribute('aria-busy');
-  const action = one('input[name=action]', form);
+  if (answer) form.unanswered = null;
   if (action && answer?.action) action.value = answer.action;
   if (!answer?.ok) return;
   told(answer, form.classList.contains('reload'));

@@ -79,6 +79,11 @@ async fn a_form_that_is_sent_twice_is_done_once() {
         assert_eq!(room.post("/do/message", &fields).await.status, 303);
     }
     assert_eq!(room.ask("/messages").await["messages"].as_array().unwrap().len(), 1);
+    // Another button of the form, or another text in it, is another action, whatever became of the answer to the first.
+    for (button, paused) in [("/do/pause", true), ("/do/resume", false)] {
+        assert_eq!(room.post(button, &[("action", "0f0f0f0f-4444")]).await.status, 303);
+        assert_eq!(room.ask("/queue").await["paused"], paused, "{button}");
+    }
     let add = [("names", "maria, user010..user012"), ("action", "0f0f0f0f-2222")];
     let made = room.post("/people", &add).await;
     assert!(["maria", "user010", "user012"].iter().all(|name| made.html.contains(name)), "{}", made.html);
