@@ -147,12 +147,14 @@ fn cause(id: &str, verb: &str) -> Option<Act> {
         "retry" => "Submitted again",
         "dismiss" => "Taken off the list",
         "cancel" => "Cancelled in ten seconds",
+        "keep" => "Kept",
         _ => return None,
     };
     if id.len() > 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    Some(act(Method::POST, format!("/causes/{id}/{verb}"), None, said))
+    let undo = (verb == "cancel").then(|| format!("/causes/{id}/keep"));
+    Some(Act { undo, ..act(Method::POST, format!("/causes/{id}/{verb}"), None, said) })
 }
 
 fn worker(name: &WorkerName, verb: &str) -> Option<Act> {

@@ -56,6 +56,7 @@ mod roles;
 mod room_accessible;
 mod room_actions;
 mod room_api;
+mod room_causes;
 mod room_dashboard;
 mod room_details;
 mod room_forms;
