@@ -37,6 +37,8 @@ const PLAIN: usize = 1_000;
 #[derive(Deserialize)]
 pub(crate) struct Has {
     version: Option<String>,
+    /// The look it was made with.
+    look: Option<String>,
     /// Whether the page can read what is deflated.
     deflate: Option<String>,
 }
@@ -76,8 +78,17 @@ pub(crate) async fn socket(
     let feed = match api.feed(&token).await {
         Ok(feed) => feed,
         Err(ClientError::Refused) => return StatusCode::UNAUTHORIZED.into_response(),
+        Err(ClientError::Told { status: 403, .. }) => return StatusCode::FORBIDDEN.into_response(),
+        // No script can read why a socket was not opened, so it is opened to say it.
+        Err(ClientError::Told { detail, .. }) => {
+            return upgrade.on_upgrade(move |socket| last_word(socket, json!({"shut": detail})));
+        }
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
     };
+    // Another window changed the look: what this page shows was made with the old one, with every name of it.
+    if has.look.is_some_and(|made_with| made_with != look.word()) {
+        return upgrade.on_upgrade(move |socket| last_word(socket, json!({"look": look.word()})));
+    }
     let seen = has.version.and_then(|version| rooms.known(&version));
     let deflate = has.deflate.is_some();
     let ticket = Ticket::new(token);
@@ -135,6 +146,20 @@ impl Viewer {
     }
 }
 
+/// Says one thing, and that is all.
+async fn last_word(mut socket: WebSocket, said: Value) {
+    // The other end may be gone already.
+    if socket.send(message(&said, false)).await.is_ok() {
+        goodbye(socket).await;
+    }
+}
+
+async fn goodbye(mut socket: WebSocket) {
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back".into() };
+    // The other end may be gone already.
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
+}
+
 async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdown: CancellationToken) {
     // Everything since the version that the page has.
     let mut due = Some(Instant::now());
@@ -176,7 +201,5 @@ async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdo
             () = shutdown.cancelled() => break,
         }
     }
-    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back".into() };
-    // The other end may be gone already.
-    let _ = socket.send(Message::Close(Some(goodbye))).await;
+    goodbye(socket).await;
 }

@@ -65,6 +65,7 @@ mod room_live;
 mod room_proof;
 mod room_strangers;
 mod room_table;
+mod room_windows;
 mod same_box;
 mod seat_check;
 mod seat_in_a_browser_breaking;
