@@ -44,6 +44,15 @@ function tellTimes() {
   }
 }
 
+// How this page looks is one cookie of the whole browser: when another window changes it, names that were to be hidden
+// must not stay here. The cookie itself no script can read.
+const { look, path: ownPath } = body.dataset;
+const lookAgain = () => location.replace(ownPath);
+if (look) {
+  window.addEventListener('storage', (event) => { if (event.key === 'look' && event.newValue !== look) lookAgain(); });
+  try { localStorage.setItem('look', look); } catch { /* the live feed says so as well */ }
+}
+
 // The live feed.
 const pill = one('#live');
 let version = body.dataset.version;
@@ -155,6 +164,15 @@ function change(name, update) {
 function heardOf(update) {
   heard = Date.now();
   const away = one('#away');
+  if (update.look) return lookAgain();
+  if (update.shut) {
+    away.hidden = false;
+    put(away, `This page is not kept up to date. ${update.shut}`);
+    wait = 5000;
+    return;
+  }
+  open = true;
+  wait = 250;
   if (update.away) {
     away.hidden = false;
     put(away, `${update.away} For ${update.for} s now. Running jobs continue; new jobs are refused with a clear message. Retrying.`);
@@ -216,6 +234,7 @@ function listen() {
   const address = new URL('/live', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   if (version) address.searchParams.set('version', version);
+  address.searchParams.set('look', look);
   if ('DecompressionStream' in window) address.searchParams.set('deflate', '1');
   socket = new WebSocket(address);
   const mine = socket;
@@ -227,7 +246,7 @@ function listen() {
     heardOf(update);
     tellState();
   };
-  mine.addEventListener('open', () => { open = true; heard = Date.now(); wait = 250; tellState(); });
+  mine.addEventListener('open', () => { heard = Date.now(); });
   mine.addEventListener('message', (event) => { reading = reading.then(() => read(event.data)).catch(() => mine.close()); });
   mine.addEventListener('close', () => {
     if (socket === mine) socket = null;
@@ -250,7 +269,7 @@ if (room) {
   setInterval(() => {
     tellState();
     // A connection that is open and silent is none.
-    if (open && Date.now() - heard > 20000) socket?.close();
+    if (socket?.readyState === WebSocket.OPEN && Date.now() - heard > 20000) socket.close();
     for (const name of Object.keys(waiting)) if (!busy(one(`#zone-${name}`))) arrange(name);
   }, 1000);
   for (const chip of all('[data-chip]')) chip.addEventListener('click', () => arrange(chip.dataset.chip));
@@ -262,6 +281,7 @@ tellTimes();
 const said = one('#said');
 let undo = null;
 let hiding = 0;
+let others = 0;
 
 function say(text, failed, takeBack) {
   said.hidden = false;
@@ -322,13 +342,18 @@ document.addEventListener('submit', async (event) => {
   if (!form.classList.contains('act')) return;
   event.preventDefault();
   const button = event.submitter;
-  const data = new FormData(form, button);
   const path = (button && button.getAttribute('formaction')) || form.getAttribute('action');
   if (!path) return;
+  const action = one('input[name=action]', form);
+  const pressed = () => `${path}?${new URLSearchParams(new FormData(form, button))}`;
+  // What was not answered may be said again and is done once; anything else is another action.
+  if (action && form.unanswered && form.unanswered !== pressed()) action.value = `${action.value.slice(0, 40)}-${Date.now()}-${++others}`;
+  form.unanswered = pressed();
+  const data = new FormData(form, button);
   if (button) button.setAttribute('aria-busy', 'true');
   const answer = await post(path, data);
   if (button) button.removeAttribute('aria-busy');
-  const action = one('input[name=action]', form);
+  if (answer) form.unanswered = null;
   if (action && answer?.action) action.value = answer.action;
   if (!answer?.ok) return;
   told(answer, form.classList.contains('reload'));

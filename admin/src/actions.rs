@@ -13,6 +13,7 @@ use queue_client::api::{Acted, Api};
 use queue_protocol::{AccountName, JobId, Mode, WorkerName};
 use serde_json::{Value, json};
 
+use crate::look::Look;
 use crate::pages::{Layout, Refused, render};
 use crate::session::Token;
 use crate::sign_in::ours;
@@ -46,13 +47,13 @@ pub(crate) fn safe_path(path: Option<&str>) -> &str {
 const UNDO_MS: u32 = 10_000;
 
 /// What a button means; `None` for one that there is not.
-fn meaning(group: &str, target: &str, verb: &str, fields: &Fields) -> Option<Act> {
+fn meaning(group: &str, target: &str, verb: &str, fields: &Fields, look: Look) -> Option<Act> {
     match group {
-        "do" => room(target, verb, fields),
+        "do" => room(target, verb, fields, look),
         "jobs" => job(target.parse().ok()?, verb, fields),
         "causes" => cause(target, verb),
         "workers" => worker(&target.parse().ok()?, verb),
-        "people" => person(&target.parse().ok()?, verb, fields),
+        "people" => person(&target.parse().ok()?, verb, fields, look),
         _ => None,
     }
 }
@@ -66,7 +67,7 @@ fn number(fields: &Fields, name: &str) -> Option<u64> {
     field(fields, name).parse().ok()
 }
 
-fn room(what: &str, verb: &str, fields: &Fields) -> Option<Act> {
+fn room(what: &str, verb: &str, fields: &Fields, look: Look) -> Option<Act> {
     let queue = |change: Value, said: &str| Some(act(Method::PATCH, "/queue", Some(change), said));
     match (what, verb) {
         ("pause", "") => queue(json!({"paused": true}), "Paused. Running jobs finish."),
@@ -87,7 +88,7 @@ fn room(what: &str, verb: &str, fields: &Fields) -> Option<Act> {
         ("demo", "end") => Some(act(Method::DELETE, "/queue/demo", None, "The demo is over.")),
         ("message", "") => {
             let to = Some(field(fields, "to")).filter(|to| !to.is_empty());
-            let said = format!("Said to {}.", to.unwrap_or("everyone"));
+            let said = format!("Said to {}.", to.map_or("everyone", |to| look.called(to)));
             let body = json!({"to": to, "text": field(fields, "text")});
             Some(act(Method::POST, "/messages", Some(body), said))
         }
@@ -147,12 +148,14 @@ fn cause(id: &str, verb: &str) -> Option<Act> {
         "retry" => "Submitted again",
         "dismiss" => "Taken off the list",
         "cancel" => "Cancelled in ten seconds",
+        "keep" => "Kept",
         _ => return None,
     };
     if id.len() > 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    Some(act(Method::POST, format!("/causes/{id}/{verb}"), None, said))
+    let undo = (verb == "cancel").then(|| format!("/causes/{id}/keep"));
+    Some(Act { undo, ..act(Method::POST, format!("/causes/{id}/{verb}"), None, said) })
 }
 
 fn worker(name: &WorkerName, verb: &str) -> Option<Act> {
@@ -172,38 +175,41 @@ fn worker(name: &WorkerName, verb: &str) -> Option<Act> {
     }
 }
 
-fn person(name: &AccountName, verb: &str, fields: &Fields) -> Option<Act> {
+fn person(name: &AccountName, verb: &str, fields: &Fields, look: Look) -> Option<Act> {
+    let who = look.called(name.as_str());
+    // Begins a sentence.
+    let they = if look.hide_names { "This person" } else { who };
     let account = |change: Value, said: String| {
         Some(act(Method::PATCH, format!("/accounts/{name}"), Some(change), said))
     };
     match verb {
         "sign-out" => {
-            let said = format!("{name} is signed out everywhere in ten seconds.");
+            let said = format!("{they} is signed out everywhere in ten seconds.");
             let undo = Some(format!("/people/{name}/stay"));
             let body = Some(json!({"after_ms": UNDO_MS}));
             Some(Act { undo, ..act(Method::POST, format!("/accounts/{name}/sign-out"), body, said) })
         }
         "stay" => {
-            let said = format!("{name} stays signed in.");
+            let said = format!("{they} stays signed in.");
             Some(act(Method::POST, format!("/accounts/{name}/stay"), None, said))
         }
         "disable" => {
             let undo = Some(format!("/people/{name}/enable"));
-            account(json!({"disabled": true}), format!("{name} cannot sign in any more."))
+            account(json!({"disabled": true}), format!("{they} cannot sign in any more."))
                 .map(|act| Act { undo, ..act })
         }
-        "enable" => account(json!({"disabled": false}), format!("{name} can sign in again.")),
+        "enable" => account(json!({"disabled": false}), format!("{they} can sign in again.")),
         "place" => {
             let seat = number(fields, "seat").unwrap_or_default();
             account(json!({"label": field(fields, "label"), "seat": seat}), "Noted.".to_owned())
         }
         "caps" => {
             let path = format!("/accounts/{name}/caps");
-            Some(act(Method::PATCH, path, Some(caps(fields)), format!("The caps of {name} are changed.")))
+            Some(act(Method::PATCH, path, Some(caps(fields)), format!("The caps of {who} are changed.")))
         }
         "demo" => {
             let body = json!({"participant": name});
-            Some(act(Method::POST, "/queue/demo", Some(body), format!("The next job of {name} goes first.")))
+            Some(act(Method::POST, "/queue/demo", Some(body), format!("The next job of {who} goes first.")))
         }
         _ => None,
     }
@@ -218,7 +224,7 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Response {
-    let meant = meaning(&group, &target, &verb, &fields);
+    let meant = meaning(&group, &target, &verb, &fields, layout.look);
     run(&api, &layout, token, meant, &headers, &fields).await
 }
 
@@ -231,7 +237,7 @@ pub(crate) async fn submit_for_room(
     headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Response {
-    let meant = meaning("do", &what, "", &fields);
+    let meant = meaning("do", &what, "", &fields, layout.look);
     run(&api, &layout, token, meant, &headers, &fields).await
 }
 
@@ -345,17 +351,32 @@ mod tests {
     #[test]
     fn a_button_that_there_is_not_means_nothing() {
         let none = Fields::new();
-        assert!(meaning("jobs", "../accounts", "cancel", &none).is_none());
-        assert!(meaning("causes", "abc/../..", "retry", &none).is_none());
-        assert!(meaning("people", "ada", "promote", &none).is_none());
-        assert!(meaning("do", "mode", "lifo", &none).is_none());
-        assert!(meaning("do", "clear", "", &fields(&[("expected", "all")])).is_none());
+        assert!(meaning("jobs", "../accounts", "cancel", &none, Look::default()).is_none());
+        assert!(meaning("causes", "abc/../..", "retry", &none, Look::default()).is_none());
+        assert!(meaning("people", "ada", "promote", &none, Look::default()).is_none());
+        assert!(meaning("do", "mode", "lifo", &none, Look::default()).is_none());
+        assert!(meaning("do", "clear", "", &fields(&[("expected", "all")]), Look::default()).is_none());
+    }
+
+    #[test]
+    fn what_is_said_on_a_projector_names_nobody() {
+        let hidden = Look { hide_names: true, ..Look::default() };
+        let place = fields(&[("to", "ada"), ("text", "Hello.")]);
+        let said = |group: &str, target: &str, verb: &str, look: Look| {
+            meaning(group, target, verb, &place, look).map(|act| act.said).unwrap()
+        };
+        assert_eq!(said("do", "message", "", Look::default()), "Said to ada.");
+        assert_eq!(said("do", "message", "", hidden), "Said to this person.");
+        for verb in ["sign-out", "stay", "disable", "enable", "place", "caps", "demo"] {
+            assert!(!said("people", "ada", verb, hidden).contains("ada"), "{verb}");
+        }
     }
 
     #[test]
     fn a_price_is_read_as_it_is_written() {
-        let price =
-            |text: &str| meaning("do", "price", "", &fields(&[("price", text)])).and_then(|act| act.body);
+        let price = |text: &str| {
+            meaning("do", "price", "", &fields(&[("price", text)]), Look::default()).and_then(|act| act.body)
+        };
         assert_eq!(price("1.5"), Some(json!({"price_per_hour": 150})));
         assert_eq!(price("0,99"), Some(json!({"price_per_hour": 99})));
         assert_eq!(price("2"), Some(json!({"price_per_hour": 200})));

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::look::Look;
-use crate::rooms::{Rooms, Seen};
+use crate::rooms::{Rooms, Seen, Ticket};
 use crate::session::Token;
 use crate::wording::first_sentence;
 
@@ -37,6 +37,8 @@ const PLAIN: usize = 1_000;
 #[derive(Deserialize)]
 pub(crate) struct Has {
     version: Option<String>,
+    /// The look it was made with.
+    look: Option<String>,
     /// Whether the page can read what is deflated.
     deflate: Option<String>,
 }
@@ -76,17 +78,27 @@ pub(crate) async fn socket(
     let feed = match api.feed(&token).await {
         Ok(feed) => feed,
         Err(ClientError::Refused) => return StatusCode::UNAUTHORIZED.into_response(),
+        Err(ClientError::Told { status: 403, .. }) => return StatusCode::FORBIDDEN.into_response(),
+        // No script can read why a socket was not opened, so it is opened to say it.
+        Err(ClientError::Told { detail, .. }) => {
+            return upgrade.on_upgrade(move |socket| last_word(socket, json!({"shut": detail})));
+        }
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
     };
+    // Another window changed the look: what this page shows was made with the old one, with every name of it.
+    if has.look.is_some_and(|made_with| made_with != look.word()) {
+        return upgrade.on_upgrade(move |socket| last_word(socket, json!({"look": look.word()})));
+    }
     let seen = has.version.and_then(|version| rooms.known(&version));
     let deflate = has.deflate.is_some();
-    let viewer = Viewer { rooms, token, hide_names: look.hide_names, deflate, seen, away: None };
+    let ticket = Ticket::new(token);
+    let viewer = Viewer { rooms, ticket, hide_names: look.hide_names, deflate, seen, away: None };
     upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
 }
 
 struct Viewer {
     rooms: Rooms,
-    token: String,
+    ticket: Ticket,
     hide_names: bool,
     deflate: bool,
     seen: Option<Arc<Seen>>,
@@ -97,9 +109,10 @@ struct Viewer {
 impl Viewer {
     /// What to say after a change at `moment`; `None` when nothing is new. An error ends the feed.
     async fn news(&mut self, moment: Instant) -> Result<Option<Value>, ClientError> {
-        let now = match self.rooms.since(&self.token, moment).await {
+        let now = match self.rooms.since(&mut self.ticket, moment).await {
             Ok(now) => now,
-            Err(ClientError::Refused) => return Err(ClientError::Refused),
+            // Signed out, or nobody who may see the room.
+            Err(error @ (ClientError::Refused | ClientError::Told { status: 403, .. })) => return Err(error),
             Err(error) => {
                 let since = *self.away.get_or_insert_with(Instant::now);
                 let said = error.to_string();
@@ -131,6 +144,20 @@ impl Viewer {
     fn busy(&self) -> bool {
         self.seen.as_ref().is_none_or(|seen| seen.room.counts.running_jobs > 0 || !seen.room.aside.is_empty())
     }
+}
+
+/// Says one thing, and that is all.
+async fn last_word(mut socket: WebSocket, said: Value) {
+    // The other end may be gone already.
+    if socket.send(message(&said, false)).await.is_ok() {
+        goodbye(socket).await;
+    }
+}
+
+async fn goodbye(mut socket: WebSocket) {
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back".into() };
+    // The other end may be gone already.
+    let _ = socket.send(Message::Close(Some(goodbye))).await;
 }
 
 async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdown: CancellationToken) {
@@ -174,7 +201,5 @@ async fn serve(mut socket: WebSocket, mut feed: Feed, mut viewer: Viewer, shutdo
             () = shutdown.cancelled() => break,
         }
     }
-    let goodbye = CloseFrame { code: close_code::AWAY, reason: "come back".into() };
-    // The other end may be gone already.
-    let _ = socket.send(Message::Close(Some(goodbye))).await;
+    goodbye(socket).await;
 }

@@ -41,10 +41,18 @@ impl Look {
         look
     }
 
+    /// The look in one word, by which a page knows whether it still has it.
+    pub(crate) fn word(self) -> String {
+        format!("{}.{}", self.theme, if self.hide_names { "hidden" } else { "open" })
+    }
+
+    /// What somebody is called in a sentence about them.
+    pub(crate) fn called(self, name: &str) -> &str {
+        if self.hide_names { "this person" } else { name }
+    }
+
     fn cookie(self) -> HeaderValue {
-        let names = if self.hide_names { "hidden" } else { "open" };
-        let text =
-            format!("{COOKIE}={}.{names}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", self.theme);
+        let text = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", self.word());
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     }
 }

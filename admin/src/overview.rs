@@ -9,7 +9,6 @@ use queue_client::ClientError;
 use queue_protocol::AccountName;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use crate::pages::{Failed, Layout, Visitor, render};
 use crate::rooms::{Rooms, Seen};
@@ -57,21 +56,20 @@ pub(crate) async fn page(
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
-    // With the visitor's own token: nobody is shown what somebody else may see.
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let seen = layout.or(rooms.now(&token).await)?;
     Ok(render(&Overview::of(&seen, layout)))
 }
 
 /// `GET /alerts`: what a page that is hidden tells its instructor by the browser, and nothing else.
 pub(crate) async fn alerts(State(rooms): State<Rooms>, Token(token): Token) -> Response {
     let Some(token) = token else { return StatusCode::UNAUTHORIZED.into_response() };
-    // Asked anew: with what somebody else asked for, nobody would look at this token.
-    match rooms.since(&token, Instant::now()).await {
+    match rooms.now(&token).await {
         Ok(seen) => {
             let texts = crate::zones::texts(&seen.room, &crate::zones::names::Names::of(&seen.room, true));
             Json(json!({"failed": texts.get("failed"), "alerts": texts.get("alerts")})).into_response()
         }
         Err(ClientError::Refused) => StatusCode::UNAUTHORIZED.into_response(),
+        Err(ClientError::Told { status: 403, .. }) => StatusCode::FORBIDDEN.into_response(),
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
     }
 }
@@ -82,7 +80,7 @@ pub(crate) async fn longest(
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let seen = layout.or(rooms.now(&token).await)?;
     let to = longest_waiting(&seen.room).map_or("/".to_owned(), |job| format!("/job/{}", job.id));
     Ok(Redirect::to(&to).into_response())
 }
@@ -99,7 +97,7 @@ pub(crate) async fn find(
     Visitor(token): Visitor,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failed> {
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let seen = layout.or(rooms.now(&token).await)?;
     let wanted = wanted.q.unwrap_or_default().trim().to_lowercase();
     let jobs = seen.room.waiting.iter().chain(&seen.room.aside);
     let running = seen.room.workers.iter().filter_map(|worker| worker.running.as_ref());

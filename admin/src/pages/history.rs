@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use queue_client::api::Api;
 use queue_protocol::api::{Job, JobList};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::person::JobRow;
 use super::{Failed, Layout, Visitor, encoded, export, render, times};
@@ -60,7 +59,7 @@ pub(crate) async fn page(
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failed> {
     let address = format!("/jobs?{}", filter.query(SHOWN));
-    let (list, seen) = tokio::join!(api.get(&token, &address), rooms.since(&token, Instant::now()));
+    let (list, seen) = tokio::join!(api.get(&token, &address), rooms.now(&token));
     let (list, seen): (JobList, _) = (layout.or(list)?, layout.or(seen)?);
     let names = Names::of(&seen.room, layout.look.hide_names);
     let next = list.cursor.map(|cursor| Filter { cursor: cursor.to_string(), ..filter.clone() });

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use queue_client::api::Api;
 use queue_protocol::api::{JobStory, OutputFile, Room};
 use queue_protocol::{JobId, Lane, Reason};
-use tokio::time::Instant;
 
 use super::person::JobRow;
 use super::{Failed, Layout, Visitor, render, times};
@@ -33,7 +32,7 @@ struct JobPage {
     held: bool,
     stopping: bool,
     cancelling: Option<u64>,
-    files: usize,
+    files: u64,
     events: Vec<Event>,
     error: Option<Failure>,
     workflow: Option<String>,
@@ -84,7 +83,7 @@ async fn show(
     workflow: Option<String>,
 ) -> Result<Response, Failed> {
     let story: JobStory = layout.or(api.get(token, &format!("/jobs/{id}/story")).await)?;
-    let seen = layout.or(rooms.since(token, Instant::now()).await)?;
+    let seen = layout.or(rooms.now(token).await)?;
     let names = Names::of(&seen.room, layout.look.hide_names);
     let job = &story.job;
     let error = job.error.as_ref().map(|error| {
@@ -113,7 +112,7 @@ async fn show(
         held: job.reason == Some(Reason::Held),
         stopping: job.reason == Some(Reason::Stopping),
         cancelling: job.cancel_at,
-        files: job.outputs.len(),
+        files: job.files,
         events: events(&story),
         error,
         workflow,

@@ -103,6 +103,16 @@ fn between(from: &str, to: &str) -> Option<Vec<String>> {
     (first <= last).then(|| (first..=last).take(MOST).map(|n| format!("{prefix}{n:0width$}")).collect())
 }
 
+/// What became of the one at whom it broke off.
+fn broke_off(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused => "was not added: your session is over",
+        _ => {
+            "may have been added; the queue-manager did not answer. If they are on the list, give them a new password"
+        }
+    }
+}
+
 /// `POST /people`
 pub(crate) async fn add(
     State(api): State<Api>,
@@ -116,16 +126,22 @@ pub(crate) async fn add(
     }
     let action = action_id(&fields);
     let (mut made, mut failed) = (Vec::new(), Vec::new());
-    for (nth, name) in names(fields.get("names").map_or("", String::as_str)).into_iter().enumerate() {
-        // One action for each, so that a form sent twice adds nobody twice.
-        let once = format!("{action}-{nth}").chars().rev().take(64).collect::<Vec<_>>().into_iter().rev();
-        let once: String = once.collect();
+    let mut names = names(fields.get("names").map_or("", String::as_str)).into_iter();
+    while let Some(name) = names.next() {
+        // One action for each name, so that a form sent twice adds nobody twice.
         let body = json!({"name": name});
-        match api.act(&token, Method::POST, "/accounts", Some(&body), &once).await {
+        match api.act(&token, Method::POST, "/accounts", Some(&body), &action).await {
             Ok(acted) if acted.repeated => failed.push((name, "was added already".to_owned())),
             Ok(acted) => made.push((name, acted.body["password"].as_str().unwrap_or_default().to_owned())),
             Err(ClientError::Told { detail, .. }) => failed.push((name, detail)),
-            Err(error) => return layout.or(Err(error)),
+            Err(error) if made.is_empty() => return layout.or(Err(error)),
+            // Nobody can show again what was made before it broke off.
+            Err(error) => {
+                tracing::warn!(%error, "adding people broke off");
+                failed.push((name, broke_off(&error).to_owned()));
+                failed.extend(names.map(|name| (name, "was not added".to_owned())));
+                break;
+            }
         }
     }
     let layout = Layout { path: "/people".to_owned(), ..layout };

@@ -6,7 +6,6 @@ use axum::response::Response;
 use queue_client::api::Api;
 use queue_protocol::AccountName;
 use queue_protocol::api::{Caps, Job, JobList, Role, Room};
-use tokio::time::Instant;
 
 use super::{Failed, Layout, Visitor, render, times};
 use crate::rooms::Rooms;
@@ -89,8 +88,7 @@ pub(crate) async fn page(
     Path(name): Path<AccountName>,
 ) -> Result<Response, Failed> {
     let (caps, jobs) = (format!("/accounts/{name}/caps"), format!("/jobs?participant={name}&limit=50"));
-    let (seen, caps, jobs) =
-        tokio::join!(rooms.since(&token, Instant::now()), api.get(&token, &caps), api.get(&token, &jobs));
+    let (seen, caps, jobs) = tokio::join!(rooms.now(&token), api.get(&token, &caps), api.get(&token, &jobs));
     let (seen, caps, jobs): (_, Caps, JobList) = (layout.or(seen)?, layout.or(caps)?, layout.or(jobs)?);
     let room = &seen.room;
     let names = Names::of(room, layout.look.hide_names);

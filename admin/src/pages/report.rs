@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use queue_client::api::Api;
 use queue_protocol::api::{PersonUsage, Report};
-use tokio::time::Instant;
 
 use super::charts::{self, Chart, HEIGHT, WIDTH};
 use super::{Failed, Layout, Visitor, export, render};
@@ -57,7 +56,7 @@ pub(crate) async fn page(
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
-    let (report, seen) = tokio::join!(api.get(&token, "/report"), rooms.since(&token, Instant::now()));
+    let (report, seen) = tokio::join!(api.get(&token, "/report"), rooms.now(&token));
     let (report, seen): (Report, _) = (layout.or(report)?, layout.or(seen)?);
     let most = report.people.iter().map(|person| person.used.gpu_ms).max().unwrap_or_default().max(1);
     let per_hour = report.price_per_hour;

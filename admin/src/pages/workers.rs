@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tokio::time::Instant;
 
 use super::{Failed, Layout, Visitor, render};
 use crate::rooms::Rooms;
@@ -46,7 +45,7 @@ pub(crate) async fn page(
     layout: Layout,
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
-    let seen = layout.or(rooms.since(&token, Instant::now()).await)?;
+    let seen = layout.or(rooms.now(&token).await)?;
     let names = Names::of(&seen.room, layout.look.hide_names);
     let row = |one: &queue_protocol::api::WorkerInRoom| {
         let worker = &one.worker;

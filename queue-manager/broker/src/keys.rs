@@ -236,6 +236,11 @@ impl Keys {
         format!("{}:done:{who}:{action}", self.0)
     }
 
+    /// Jobs of a cause that are about to be cancelled together.
+    pub(crate) fn cancelling(&self, cause: &str) -> String {
+        format!("{}:cancelling:{cause}", self.0)
+    }
+
     /// A link that signs somebody in once, by the SHA-256 of its secret.
     pub(crate) fn join_link(&self, hash: &str) -> String {
         format!("{}:join:{hash}", self.0)

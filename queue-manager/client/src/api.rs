@@ -12,8 +12,8 @@ use reqwest::{Client, Method};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::error::ClientError;
@@ -119,14 +119,17 @@ impl Api {
     /// The feed of whoever the token belongs to.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the token is no longer valid.
+    /// [`ClientError::Refused`] when the token is no longer valid, [`ClientError::Told`] when the answer says why not.
     pub async fn feed(&self, token: &str) -> Result<Feed, ClientError> {
         let mut request =
             format!("{}/api/v1/feed", self.base.replacen("http", "ws", 1)).into_client_request()?;
         let value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::Refused)?;
         request.headers_mut().insert(AUTHORIZATION, value);
-        let (socket, _) = connect_async(request).await?;
-        Ok(Feed(socket.split().1))
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Feed(socket.split().1)),
+            Err(tungstenite::Error::Http(answer)) if answer.status().is_client_error() => Err(why(&answer)),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -152,6 +155,19 @@ async fn told(answer: reqwest::Response) -> Result<reqwest::Response, ClientErro
     match answer.json::<Problem>().await {
         Ok(problem) => Err(ClientError::Told { status, detail: problem.detail }),
         Err(_) => Err(ClientError::of_status(status, url)),
+    }
+}
+
+/// Why a feed was not opened.
+fn why(answer: &http::Response<Option<Vec<u8>>>) -> ClientError {
+    let status = answer.status().as_u16();
+    if status == 401 {
+        return ClientError::Refused;
+    }
+    let body = answer.body().as_deref().unwrap_or_default();
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => ClientError::Told { status, detail: problem.detail },
+        Err(_) => ClientError::of_status(status, "the feed"),
     }
 }
 

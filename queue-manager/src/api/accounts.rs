@@ -151,7 +151,7 @@ pub(crate) async fn stay(
     match broker.let_stay(&name).await? {
         Stayed::Stays => {}
         Stayed::Over => {
-            let why = format!("{name} is not about to be signed out: it happened, or nobody said so.");
+            let why = "This person is not about to be signed out: it happened, or nobody said so.".to_owned();
             return Err(Trouble::WrongState(why));
         }
         Stayed::Unknown => return Err(Trouble::NotFound),
@@ -167,7 +167,7 @@ pub(crate) async fn link(
 ) -> Result<(StatusCode, Json<JoinLink>), Trouble> {
     let account = broker.account(&name).await?.ok_or(Trouble::NotFound)?;
     if account.disabled {
-        return Err(Trouble::BadRequest(format!("{name} is disabled. Enable the account first.")));
+        return Err(Trouble::BadRequest("This account is disabled. Enable it first.".to_owned()));
     }
     let secret = random_secret();
     let until = broker.put_join_link(&SecretHash::of(&secret), &name).await?;

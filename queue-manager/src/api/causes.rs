@@ -12,6 +12,7 @@ use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::cancel::Cancelled;
 use queue_broker::transitions::retry::Retried;
+use queue_broker::transitions::steer::Steered;
 use queue_protocol::api::{Cause, Done};
 use queue_protocol::{JobId, JobState, Reason};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,11 @@ use crate::capabilities::Capabilities;
 use crate::identity::Caller;
 use crate::problem::Trouble;
 use crate::workflow::needs::Requirements;
+
+/// Waiting jobs of each class that are looked at, to be shown and to be cancelled alike.
+pub(super) const LOOKED_AT: isize = 1_000;
+/// Digits of a cause's id.
+const ID: usize = 12;
 
 /// Characters of an error's first line that are shown.
 const SHOWN: usize = 240;
@@ -52,7 +58,7 @@ fn id_of(kind: &str, why: &Why) -> String {
         }
     }
     let text = [kind, why.exception.as_str(), why.node.as_str(), same.as_str()].join("\n");
-    hex::encode(Sha256::digest(text.as_bytes()))[..12].to_owned()
+    hex::encode(Sha256::digest(text.as_bytes()))[..ID].to_owned()
 }
 
 impl Causes {
@@ -139,7 +145,7 @@ impl Causes {
     }
 
     async fn find(&self, id: &str) -> Result<Cause, Trouble> {
-        let aside = self.broker.jobs_aside(1_000).await?;
+        let aside = self.broker.jobs_aside(LOOKED_AT).await?;
         let on_hold: Vec<_> = aside.iter().filter(|job| job.reason == Some(Reason::OnHold)).collect();
         self.problems(&on_hold).await?.into_iter().find(|cause| cause.id == id).ok_or(Trouble::NotFound)
     }
@@ -208,6 +214,8 @@ pub(crate) async fn cancel(
         return Err(Trouble::WrongState(format!("These jobs are {}.", JobState::Failed)));
     }
     let mut done = Done::default();
+    // Before any is: whatever comes in between, those that are can be kept.
+    causes.broker.note_cancelling(&cause.id, &cause.jobs).await?;
     for job in &cause.jobs {
         match causes.broker.cancel(*job, None, Duration::from_secs(10)).await? {
             Cancelled::Cancelled | Cancelled::Stopping | Cancelled::Delayed => done.jobs += 1,
@@ -215,6 +223,31 @@ pub(crate) async fn cancel(
         }
     }
     note(&causes.broker, &caller, "cause.cancel", &cause, &done).await;
+    Ok(Json(done))
+}
+
+/// Takes the cancel of a whole cause back. The jobs are those it was about, whatever GPUs came or went since.
+pub(crate) async fn keep(
+    State(causes): State<Causes>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, Trouble> {
+    if id.len() != ID || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Trouble::NotFound);
+    }
+    let jobs = causes.broker.take_cancelling(&id).await?;
+    if jobs.is_empty() {
+        return Err(Trouble::WrongState("None of these jobs is about to be cancelled.".to_owned()));
+    }
+    let mut done = Done::default();
+    for job in &jobs {
+        match causes.broker.keep(*job, None).await? {
+            Steered::Done => done.jobs += 1,
+            Steered::Refused(_) | Steered::Unknown => done.refused += 1,
+        }
+    }
+    let after = format!("{} kept, {} too late", done.jobs, done.refused);
+    audit::note(&causes.broker, &caller, "cause.keep", &id, &format!("{} jobs", jobs.len()), &after).await;
     Ok(Json(done))
 }
 

@@ -68,7 +68,7 @@ impl Feed {
         Ok(FeedMessage::Snapshot(Snapshot {
             epoch: position.epoch,
             n: position.n,
-            jobs: view::jobs(&self.broker, &self.capabilities, stored).await?,
+            jobs: view::listed(&self.broker, &self.capabilities, &self.caller, stored).await?,
             counts: self.broker.status().await?,
             simulated: self.broker.has_simulated_worker().await?,
         }))

@@ -53,12 +53,18 @@ pub(crate) async fn list(
             cursor = Some(number);
             found.extend(Some(job).filter(|job| matches(&filter, job)));
             if found.len() == limit {
-                return Ok(Json(JobList { jobs: view::jobs(&broker, &capabilities, found).await?, cursor }));
+                return Ok(Json(JobList {
+                    jobs: view::listed(&broker, &capabilities, &caller, found).await?,
+                    cursor,
+                }));
             }
         }
         if last || seen >= MOST {
             let cursor = cursor.filter(|_| !last);
-            return Ok(Json(JobList { jobs: view::jobs(&broker, &capabilities, found).await?, cursor }));
+            return Ok(Json(JobList {
+                jobs: view::listed(&broker, &capabilities, &caller, found).await?,
+                cursor,
+            }));
         }
     }
 }
@@ -70,7 +76,7 @@ pub(crate) async fn get(
     Named(id): Named<JobId>,
 ) -> Result<Json<Job>, Trouble> {
     let job = visible(&broker, &caller, id).await?;
-    view::jobs(&broker, &capabilities, vec![job]).await?.pop().map(Json).ok_or(Trouble::NotFound)
+    Ok(Json(view::one(&broker, &capabilities, &caller, job).await?))
 }
 
 /// A job the caller may see. Anything else does not exist.

@@ -45,7 +45,7 @@ pub(crate) async fn story(
     Named(id): Named<JobId>,
 ) -> Result<Json<JobStory>, Trouble> {
     let job = visible(&broker, &caller, id).await?;
-    let job = view::jobs(&broker, &capabilities, vec![job]).await?.pop().ok_or(Trouble::NotFound)?;
+    let job = view::one(&broker, &capabilities, &caller, job).await?;
     Ok(Json(JobStory { now: broker.now_ms().await?, job, events: broker.story(id).await? }))
 }
 

@@ -11,7 +11,7 @@ use queue_broker::room::PersonFacts;
 use queue_protocol::api::{PersonInRoom, Room, RoomJob, StartsIn, WorkerInRoom};
 use queue_protocol::{AccountName, JobId, JobState, NeedsId, Reason, WorkerName};
 
-use super::causes::Causes;
+use super::causes::{Causes, LOOKED_AT};
 use super::view;
 use crate::alerts::in_words;
 use crate::hub::Hub;
@@ -33,13 +33,12 @@ pub(crate) async fn show(
     let position = broker.feed_position(None).await?;
     // All of it at once: one after the other they would wait for the store twenty times.
     let facts = async {
-        let listed = isize::try_from(LISTED).unwrap_or(isize::MAX);
         let asked = tokio::try_join!(
             broker.settings(),
             broker.gpu_time(),
             broker.status(),
             broker.running(),
-            broker.jobs_aside(listed),
+            broker.jobs_aside(LOOKED_AT),
             broker.alerts(),
             broker.has_simulated_worker(),
         );

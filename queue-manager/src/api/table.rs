@@ -205,6 +205,8 @@ pub fn rows() -> Vec<Row> {
             .answers::<shape::Done>(200).also(&[409]),
         row!(post "/causes/{cause}/cancel", Instructor, causes::cancel, "Cancel what no worker can run, after 10 s.")
             .answers::<shape::Done>(200).also(&[409]),
+        row!(post "/causes/{cause}/keep", Instructor, causes::keep, "Take that back, for all of them.")
+            .answers::<shape::Done>(200).also(&[409]),
         row!(get "/report", Instructor, report::report, "Minutes for charts, everyone's usage, GPU time.")
             .answers::<shape::Report>(200),
         row!(get "/checklist", Instructor, checklist::show, "What must be there before people come.")

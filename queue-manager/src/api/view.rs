@@ -12,6 +12,7 @@ use queue_protocol::link::JobResult;
 use serde::Deserialize;
 
 use crate::capabilities::Capabilities;
+use crate::identity::Caller;
 use crate::problem::Trouble;
 
 /// Stored jobs with position, files and error. Files' addresses are the owner's seat's.
@@ -23,6 +24,35 @@ pub(crate) async fn jobs(
     let ids: Vec<_> = stored.iter().map(|job| job.id).collect();
     let outlook = if ids.is_empty() { Outlook::default() } else { broker.outlook(&ids).await? };
     with_outlook(broker, capabilities, stored, &outlook).await
+}
+
+/// The same for a list: names of files are their owner's.
+pub(crate) async fn listed(
+    broker: &Broker,
+    capabilities: &Capabilities,
+    caller: &Caller,
+    stored: Vec<StoredJob>,
+) -> Result<Vec<Job>, Trouble> {
+    let mut jobs = jobs(broker, capabilities, stored).await?;
+    for job in jobs.iter_mut().filter(|job| job.participant != caller.name) {
+        job.outputs.clear();
+    }
+    Ok(jobs)
+}
+
+/// One job, with its files for its owner and for whoever opened it.
+pub(crate) async fn one(
+    broker: &Broker,
+    capabilities: &Capabilities,
+    caller: &Caller,
+    stored: StoredJob,
+) -> Result<Job, Trouble> {
+    let shown = stored.participant == caller.name || broker.is_open_to(&caller.name, stored.id).await?;
+    let mut job = jobs(broker, capabilities, vec![stored]).await?.pop().ok_or(Trouble::NotFound)?;
+    if !shown {
+        job.outputs.clear();
+    }
+    Ok(job)
 }
 
 /// The same, with what was asked before.
@@ -69,6 +99,7 @@ fn view(job: StoredJob, prospect: Prospect, result: Option<JobResult>) -> Job {
         submitted_at: job.submitted_at,
         started_at: job.started_at,
         ended_at: job.ended_at,
+        files: outputs.len() as u64,
         outputs,
         error: result.and_then(|result| result.error),
     }

@@ -66,9 +66,9 @@ pub(crate) async fn check(
         Err(trouble) => return trouble.into_response(),
     };
     request.extensions_mut().insert(caller.clone());
-    match once::key(&request) {
-        Ok(None) => next.run(request).await,
-        Ok(Some(key)) => once::run(&app.broker, &caller, &key, next.run(request)).await,
+    match once::key(request).await {
+        Ok((request, None)) => next.run(request).await,
+        Ok((request, Some(key))) => once::run(&app.broker, &caller, &key, next.run(request)).await,
         Err(trouble) => trouble.into_response(),
     }
 }

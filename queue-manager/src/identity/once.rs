@@ -1,7 +1,8 @@
 //! Actions that carry an id (`Idempotency-Key`) happen once: said again within ten minutes, they answer what the first
 //! one did, without its body, and change nothing.
 
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
@@ -9,22 +10,29 @@ use queue_broker::once::Action;
 use sha2::{Digest, Sha256};
 
 use super::caller::Caller;
+use crate::api::submit::within_limit;
 use crate::problem::Trouble;
 
 const HEADER: &str = "idempotency-key";
 
-/// What the action is known by: its id, and what it is about. `None` where it carries no id.
-pub(super) fn key(request: &Request) -> Result<Option<String>, Trouble> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+/// What the action is known by: its id, and all of what it is about, so that an id which is used again for something else
+/// is another action. `None` where it carries no id. The request comes back whole.
+pub(super) async fn key(request: Request) -> Result<(Request, Option<String>), Trouble> {
+    let Some(value) = request.headers().get(HEADER) else { return Ok((request, None)) };
     if *request.method() == Method::GET {
-        return Ok(None);
+        return Ok((request, None));
     }
     let id = value.to_str().unwrap_or_default();
     if !(8..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(Trouble::BadRequest("Idempotency-Key must be 8 to 64 of A-Z a-z 0-9 -.".to_owned()));
     }
-    let what = format!("{id} {} {}", request.method(), request.uri().path());
-    Ok(Some(hex::encode(Sha256::digest(what.as_bytes()))[..32].to_owned()))
+    let what = format!("{id} {} {}\n", request.method(), request.uri().path());
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
+    let body = within_limit(body)?;
+    let digest = Sha256::new_with_prefix(what).chain_update(&body).finalize();
+    let request = Request::from_parts(parts, Body::from(body));
+    Ok((request, Some(hex::encode(digest)[..32].to_owned())))
 }
 
 /// Runs it, unless it ran before.

@@ -51,4 +51,39 @@ impl Broker {
             _ => Err(reply.unexpected()),
         }
     }
+
+    /// Remembers for a minute which jobs of a cause are about to be cancelled, so that all of them can be kept at once.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: remembered or not; each can still be kept by itself.
+    pub async fn note_cancelling(&self, cause: &str, jobs: &[JobId]) -> Result<(), BrokerError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.connection.clone();
+        let key = self.keys.cancelling(cause);
+        let ids: Vec<_> = jobs.iter().map(ToString::to_string).collect();
+        redis::pipe()
+            .sadd(&key, ids)
+            .ignore()
+            .cmd("EXPIRE")
+            .arg(&key)
+            .arg(60)
+            .ignore()
+            .query_async::<()>(&mut connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Those jobs; each time they are asked for, none are left.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: forgotten or not; each can still be kept by itself.
+    pub async fn take_cancelling(&self, cause: &str) -> Result<Vec<JobId>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let key = self.keys.cancelling(cause);
+        let (ids,): (Vec<String>,) =
+            redis::pipe().atomic().smembers(&key).del(&key).ignore().query_async(&mut connection).await?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
 }

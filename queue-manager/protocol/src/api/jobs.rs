@@ -48,7 +48,11 @@ pub struct Job {
     pub started_at: Option<u64>,
     /// When it ended.
     pub ended_at: Option<u64>,
-    /// Its files; only once it ended.
+    /// How many files it made; only once it ended.
+    #[serde(default)]
+    pub files: u64,
+    /// Those files, for its owner; for the instructor only of a job that they opened in the last ten minutes, and in no
+    /// list.
     pub outputs: Vec<OutputFile>,
     /// Why it failed.
     pub error: Option<JobError>,

@@ -26,7 +26,7 @@ pub async fn open(driver: &Driver, room: &Dashboard, width: u32, height: u32) ->
 }
 
 /// Clicks, once more where the row was replaced under the finger.
-async fn click(browser: &Browser, css: &str) {
+pub async fn click(browser: &Browser, css: &str) {
     browser.page.wait().for_element(Locator::Css(css)).await.unwrap();
     let clicked = waiting::until(css, LONG, async || {
         browser.page.find(Locator::Css(css)).await?.click().await?;
@@ -39,7 +39,7 @@ async fn press(browser: &Browser, keys: &str) {
     browser.page.find(Locator::Css("body")).await.unwrap().send_keys(keys).await.unwrap();
 }
 
-async fn shown(browser: &Browser, css: &str) {
+pub async fn shown(browser: &Browser, css: &str) {
     let there = "return !!document.querySelector(arguments[0]);";
     browser.wait_for(css, there, vec![json!(css)]).await.unwrap();
 }
@@ -182,7 +182,7 @@ async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_
 }
 
 /// A ComfyUI with one node and no model, to which nobody's job is lent.
-async fn bare_comfyui() -> String {
+pub async fn bare_comfyui() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let answer = |json: Value| get(async move || Json(json));

@@ -117,18 +117,21 @@ async fn failures_of_one_cause_are_one_problem_and_one_click_retries_all() {
 async fn an_action_with_an_id_happens_once() {
     let room = without_workers().await;
     let url = format!("{}/api/v1/messages", room.workshop.direct);
-    let say = |key: &'static str| {
+    let tell = |key: &'static str, text: &'static str| {
         let request =
             Client::new().post(&url).basic_auth("instructor", room.workshop.password("instructor").ok());
-        request.header("idempotency-key", key).json(&json!({"text": "Break."})).send()
+        request.header("idempotency-key", key).json(&json!({"text": text})).send()
     };
+    let say = |key: &'static str| tell(key, "Break.");
     let first = say("11111111-aaaa").await.unwrap();
     let again = say("11111111-aaaa").await.unwrap();
     assert_eq!((first.status(), again.status()), (StatusCode::CREATED, StatusCode::CREATED));
     assert!(again.headers().contains_key("idempotent-replay"));
     assert_eq!(say("22222222-bbbb").await.unwrap().status(), 201);
     assert_eq!(say("short").await.unwrap().status(), 400);
-    assert_eq!(room.ask("/messages").await["messages"].as_array().unwrap().len(), 2);
+    let other = tell("11111111-aaaa", "Go on.").await.unwrap();
+    assert!(other.status() == 201 && !other.headers().contains_key("idempotent-replay"), "said is said");
+    assert_eq!(room.ask("/messages").await["messages"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

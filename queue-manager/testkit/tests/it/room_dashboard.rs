@@ -64,7 +64,11 @@ impl Dashboard {
     }
 
     pub async fn get(&self, path: &str) -> Page {
-        let request = self.client.get(format!("{}{path}", self.admin)).header(COOKIE, &self.cookie);
+        self.get_as(&self.cookie, path).await
+    }
+
+    pub async fn get_as(&self, cookie: &str, path: &str) -> Page {
+        let request = self.client.get(format!("{}{path}", self.admin)).header(COOKIE, cookie);
         Self::page_of(request.send().await.unwrap()).await
     }
 
@@ -86,6 +90,14 @@ impl Dashboard {
         self.post_as(&self.cookie, path, fields).await
     }
 
+    /// A form as the page's script sends it: the JSON it is answered.
+    pub async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        let request = self.client.post(format!("{}{path}", self.admin)).header(COOKIE, &self.cookie);
+        let request = request.header("origin", &self.admin).header("accept", "application/json");
+        let answer = request.header(CONTENT_TYPE, FORM).body(form(fields)).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
     pub async fn post_as(&self, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Page {
         let request = self.client.post(format!("{}{path}", self.admin)).header(COOKIE, cookie);
         let request = request.header("origin", &self.admin).header(CONTENT_TYPE, FORM).body(form(fields));
@@ -105,6 +117,13 @@ impl Dashboard {
         let (status, answer) = self.call("instructor", Method::GET, path, Value::Null).await;
         assert_eq!(status, 200, "{path}: {answer}");
         answer
+    }
+
+    /// The token of a session of somebody.
+    pub async fn token(&self, who: &str) -> String {
+        let session = json!({"name": who, "password": self.workshop.password(who).unwrap()});
+        let (_, signed_in) = self.call(who, Method::POST, "/session", session).await;
+        signed_in["token"].as_str().unwrap().to_owned()
     }
 
     /// The last deed of the audit log: what, to whom.

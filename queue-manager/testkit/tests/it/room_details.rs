@@ -7,10 +7,11 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::browser::Driver;
-use testkit::{WorkshopBuilder, graphs, waiting};
+use testkit::{WorkshopBuilder, graphs, tab, waiting};
 
 use crate::room_actions::open;
 use crate::room_dashboard::Dashboard;
+use crate::room_live::next;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -53,6 +54,40 @@ async fn pictures_are_shown_after_open_which_is_logged_and_never_before() {
     let plain = room.get(&format!("/job/{job}")).await.html;
     assert!(!plain.contains("<img"), "who comes back opens it anew");
     browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn names_of_files_are_their_owners_until_the_job_is_opened_and_in_no_list() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(1)).await;
+    let ada = room.workshop.person("user001").unwrap();
+    let job = ada.submit(&graphs::sampled_picture(1, 2)).await.unwrap();
+    let own = ada.wait_for(&job, "completed").await.unwrap();
+    assert_eq!((&own["files"], own["outputs"].as_array().unwrap().len()), (&json!(1), 1));
+    let name = own["outputs"][0]["filename"].as_str().unwrap().to_owned();
+    let lists = async || {
+        for path in ["/jobs", "/jobs?participant=user001"] {
+            let list = room.ask(path).await;
+            assert!(list["jobs"][0]["files"] == 1 && !list.to_string().contains(&name), "{list}");
+        }
+        let export = room.get("/export/history.json").await.html;
+        assert!(export.contains("\"files\":1") && !export.contains(&name), "{export}");
+        let feed = format!("{}/api/v1/feed", room.workshop.direct);
+        let who = tab::basic("instructor", room.workshop.password("instructor").unwrap()).unwrap();
+        let snapshot = next(&mut tab::connect(&feed, &who).await.unwrap()).await;
+        assert!(snapshot.to_string().contains(&job) && !snapshot.to_string().contains(&name), "{snapshot}");
+    };
+    lists().await;
+    for path in [format!("/jobs/{job}"), format!("/jobs/{job}/story")] {
+        let closed = room.ask(&path).await.to_string();
+        assert!(closed.contains("\"files\":1") && !closed.contains(&name), "{closed}");
+    }
+    let mine = ada.json("/api/v1/jobs").await.unwrap();
+    assert_eq!(mine["jobs"][0]["outputs"][0]["filename"], name);
+    room.call("instructor", Method::POST, &format!("/jobs/{job}/open"), Value::Null).await;
+    for path in [format!("/jobs/{job}"), format!("/jobs/{job}/story")] {
+        assert!(room.ask(&path).await.to_string().contains(&name), "it was opened: {path}");
+    }
+    lists().await;
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! Every action of the dashboard as a plain form, without scripts: what it does, its entry in the audit log, and that it
 //! happens once, for the instructor and from our own pages only.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::WorkshopBuilder;
+use testkit::{WorkshopBuilder, waiting};
 
 use crate::room_dashboard::{Dashboard, FORM, form};
+
+const LONG: Duration = Duration::from_secs(30);
 
 /// A form's path, its fields, and the deed that the log says it was.
 type Deed = (String, Vec<(&'static str, &'static str)>, &'static str);
@@ -79,6 +83,11 @@ async fn a_form_that_is_sent_twice_is_done_once() {
         assert_eq!(room.post("/do/message", &fields).await.status, 303);
     }
     assert_eq!(room.ask("/messages").await["messages"].as_array().unwrap().len(), 1);
+    // Another button of the form, or another text in it, is another action, whatever became of the answer to the first.
+    for (button, paused) in [("/do/pause", true), ("/do/resume", false)] {
+        assert_eq!(room.post(button, &[("action", "0f0f0f0f-4444")]).await.status, 303);
+        assert_eq!(room.ask("/queue").await["paused"], paused, "{button}");
+    }
     let add = [("names", "maria, user010..user012"), ("action", "0f0f0f0f-2222")];
     let made = room.post("/people", &add).await;
     assert!(["maria", "user010", "user012"].iter().all(|name| made.html.contains(name)), "{}", made.html);
@@ -92,6 +101,27 @@ async fn a_form_that_is_sent_twice_is_done_once() {
     assert_eq!(room.call("user001", Method::POST, "/session", session).await.0, 201);
     let again = room.post("/people/maria/password", &[("action", "0f0f0f0f-3333")]).await;
     assert!(!again.html.contains(&shown), "shown once");
+}
+
+#[tokio::test]
+async fn passwords_that_were_made_are_shown_also_when_adding_people_breaks_off() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let adding = room.post("/people", &[("names", "new001..new200")]);
+    let ending = async {
+        waiting::until("some to be there", LONG, async || {
+            let accounts = room.ask("/accounts").await["accounts"].as_array().unwrap().len();
+            Ok((accounts > 5).then_some(()))
+        })
+        .await
+        .unwrap();
+        room.call("instructor", Method::POST, "/accounts/instructor/sign-out", json!({})).await
+    };
+    let (page, (ended, _)) = tokio::join!(adding, ending);
+    assert_eq!((page.status, ended), (200, 204), "{}", page.html);
+    let made = room.ask("/accounts").await["accounts"].as_array().unwrap().len() - 3;
+    assert!(made < 200, "it broke off");
+    assert_eq!(page.html.matches("class=\"mono\">").count(), made, "all that were made are shown");
+    assert!(page.html.contains("new200</bdi>: was not added") && page.html.contains("your session is over"));
 }
 
 #[tokio::test]

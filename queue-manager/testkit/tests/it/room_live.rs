@@ -17,13 +17,18 @@ const LONG: Duration = Duration::from_secs(60);
 type Socket = testkit::tab::Socket;
 
 async fn listen(room: &Dashboard, version: &str) -> Socket {
-    let address = format!("{}/live?version={version}", room.admin.replacen("http", "ws", 1));
-    let mut request = address.into_client_request().unwrap();
-    request.headers_mut().insert("cookie", room.cookie.parse().unwrap());
-    tokio_tungstenite::connect_async(request).await.unwrap().0
+    listen_as(room, &room.cookie, &format!("version={version}")).await.unwrap()
 }
 
-async fn next(socket: &mut Socket) -> Value {
+/// Opens the live feed with these cookies; an error where it does not open.
+pub async fn listen_as(room: &Dashboard, cookie: &str, asked: &str) -> anyhow::Result<Socket> {
+    let address = format!("{}/live?{asked}", room.admin.replacen("http", "ws", 1));
+    let mut request = address.into_client_request()?;
+    request.headers_mut().insert("cookie", cookie.parse()?);
+    Ok(tokio_tungstenite::connect_async(request).await?.0)
+}
+
+pub async fn next(socket: &mut Socket) -> Value {
     let message = tokio::time::timeout(LONG, socket.next()).await.expect("a message").unwrap().unwrap();
     serde_json::from_str(message.to_text().unwrap()).unwrap()
 }
