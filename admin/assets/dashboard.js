@@ -47,19 +47,23 @@ function tellTimes() {
 // The live feed.
 const pill = one('#live');
 let version = body.dataset.version;
+// When the other end last said anything, and when what is shown was last true.
 let heard = Date.now();
+let trueAt = Date.now();
 let open = false;
+let live = false;
 let socket = null;
 let wait = 250;
 const waiting = {};
 
 function tellState() {
-  const age = Math.round((Date.now() - heard) / 1000);
-  body.classList.toggle('stale', !open);
+  const age = Math.round((Date.now() - trueAt) / 1000);
+  body.classList.toggle('stale', !live);
   body.classList.toggle('old', age > 30);
-  pill.className = open ? 'pill on' : 'pill off';
+  pill.className = live ? 'pill on' : 'pill off';
   const far = age > 6;
-  put(pill, open ? (far ? `Live · ${age} s` : 'Live') : `Reconnecting… ${age} s`);
+  if (live) put(pill, far ? `Live · ${age} s` : 'Live');
+  else put(pill, `${open ? 'No answer' : 'Reconnecting'}… ${age} s`);
 }
 
 function fresh(html) {
@@ -156,6 +160,7 @@ function heardOf(update) {
   heard = Date.now();
   const away = one('#away');
   if (update.away) {
+    live = false;
     away.hidden = false;
     put(away, `${update.away} For ${update.for} s now. Running jobs continue; new jobs are refused with a clear message. Retrying.`);
     return;
@@ -168,6 +173,8 @@ function heardOf(update) {
     return;
   }
   version = update.version;
+  trueAt = Date.now();
+  live = true;
   if (update.at) ahead = update.at - Date.now();
   if (update.n) body.dataset.n = update.n;
   const { zones = {}, texts = {} } = update.change || {};
@@ -227,11 +234,13 @@ function listen() {
     heardOf(update);
     tellState();
   };
-  mine.addEventListener('open', () => { open = true; heard = Date.now(); wait = 250; tellState(); });
+  let answered = false;
+  mine.addEventListener('open', () => { answered = true; open = true; heard = Date.now(); wait = 250; });
   mine.addEventListener('message', (event) => { reading = reading.then(() => read(event.data)).catch(() => mine.close()); });
   mine.addEventListener('close', () => {
     if (socket === mine) socket = null;
     open = false;
+    live = false;
     tellState();
     // For ever: a venue's network comes back some time.
     setTimeout(listen, wait * (0.7 + Math.random() * 0.6));
