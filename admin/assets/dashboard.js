@@ -203,13 +203,17 @@ function tell(texts) {
 const mayNotify = () => 'Notification' in window && Notification.permission === 'granted';
 known = room ? { failed: Number(one('[data-t=failed]').textContent), alerts: one('[data-t=alerts]').textContent } : null;
 
-// A hidden page is told nothing else, but its instructor asked to be told this wherever they look.
+// What to be told of besides the live feed. Whoever's session is over is sent to sign in.
 async function askForAlerts() {
-  if (!document.hidden || !mayNotify()) return;
   try {
     const answer = await fetch('/alerts');
-    if (answer.ok) tell(await answer.json());
+    if (answer.status === 401) signIn();
+    else if (answer.ok) tell(await answer.json());
   } catch { /* the next question may be answered */ }
+}
+
+function signIn() {
+  location.assign(`/sign-in?back=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 // Large updates come deflated.
@@ -242,6 +246,8 @@ function listen() {
     open = false;
     live = false;
     tellState();
+    // A page is not told why it is refused.
+    if (!answered) askForAlerts();
     // For ever: a venue's network comes back some time.
     setTimeout(listen, wait * (0.7 + Math.random() * 0.6));
     wait = Math.min(wait * 2, 5000);
@@ -255,7 +261,8 @@ if (room) {
     if (document.hidden) socket?.close();
     else { wait = 250; listen(); }
   });
-  setInterval(askForAlerts, 15000);
+  // But its instructor asked to be told this wherever they look.
+  setInterval(() => { if (document.hidden && mayNotify()) askForAlerts(); }, 15000);
   setInterval(() => {
     tellState();
     // A connection that is open and silent is none.
@@ -298,7 +305,7 @@ async function post(path, data) {
     say('The dashboard did not answer. Nothing may have been done; look, and try again.', true);
     return null;
   }
-  if (answer.status === 401) location.assign(`/sign-in?back=${encodeURIComponent(location.pathname + location.search)}`);
+  if (answer.status === 401) signIn();
   let words = {};
   try { words = await answer.json(); } catch { /* a page, not our words */ }
   if (!answer.ok) say(words.failed || `That was not done (${answer.status}).`, true);
