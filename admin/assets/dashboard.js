@@ -78,8 +78,7 @@ function setCell(element, text) {
   else element.value = Number(text);
 }
 
-function setCells(id, cell, text) {
-  const row = document.getElementById(id);
+function setCells(row, cell, text) {
   if (!row) return;
   if (cell === 'class') row.className = text;
   else for (const element of all(`[data-c="${cell}"]`, row)) setCell(element, text);
@@ -116,7 +115,7 @@ function arrange(name) {
   for (const row of [...list.children]) if (!keep.has(row.id)) row.remove();
   let place = list.firstElementChild;
   for (const id of pending.order) {
-    const row = document.getElementById(id) || (pending.rows[id] && fresh(pending.rows[id]));
+    const row = document.getElementById(id) || pending.rows[id];
     if (!row) continue;
     if (row === place) place = place.nextElementSibling;
     else list.insertBefore(row, place);
@@ -128,22 +127,25 @@ function arrange(name) {
 function change(name, update) {
   const list = one(`#zone-${name}`);
   if (!list) return;
-  const fragments = (waiting[name] && waiting[name].rows) || {};
+  // Rows that came while nothing may move: they are told what changes as those on the page are.
+  const aside = (waiting[name] && waiting[name].rows) || {};
   for (const [id, html] of Object.entries(update.rows || {})) {
     const row = document.getElementById(id);
     if (row) replaceRow(row, html);
-    else fragments[id] = html;
+    else aside[id] = fresh(html);
   }
   for (const [cell, texts] of Object.entries(update.cells || {})) {
-    for (const [text, ids] of Object.entries(texts)) for (const id of ids) setCells(id, cell, text);
+    for (const [text, ids] of Object.entries(texts)) {
+      for (const id of ids) setCells(document.getElementById(id) || aside[id], cell, text);
+    }
   }
   const shown = [...list.children].map((row) => row.id);
   const order = orderOf(update, waiting[name] ? waiting[name].order : shown);
   if (!order) {
-    if (waiting[name]) waiting[name].rows = fragments;
+    if (waiting[name]) waiting[name].rows = aside;
     return;
   }
-  waiting[name] = { order, rows: fragments };
+  waiting[name] = { order, rows: aside };
   if (!busy(list) || shown.length === 0) return arrange(name);
   const places = new Map(order.map((id, place) => [id, place]));
   let moved = 0;
