@@ -38,8 +38,8 @@ function tellTimes() {
   }
   for (const time of all('time[data-at]')) {
     const at = new Date(Number(time.dataset.at));
-    const short = 'short' in time.dataset || at.toDateString() === new Date(now()).toDateString();
-    put(time, short ? at.toLocaleTimeString() : at.toLocaleString());
+    const today = at.toDateString() === new Date(now()).toDateString();
+    put(time, today ? at.toLocaleTimeString() : at.toLocaleString());
     time.title = at.toLocaleString();
   }
 }
