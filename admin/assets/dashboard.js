@@ -352,7 +352,7 @@ document.addEventListener('submit', async (event) => {
   told(answer, form.classList.contains('reload'));
   for (const text of all('textarea', form)) text.value = '';
   const menu = form.closest('details');
-  if (menu) { menu.open = false; one('summary', menu).focus(); form.reset(); }
+  if (menu) { menu.open = false; one('summary', menu).focus(); if (!('kept' in form.dataset)) form.reset(); }
 });
 
 // Copy for support, all or none, notifications.
