@@ -38,8 +38,8 @@ function tellTimes() {
   }
   for (const time of all('time[data-at]')) {
     const at = new Date(Number(time.dataset.at));
-    const short = 'short' in time.dataset || at.toDateString() === new Date(now()).toDateString();
-    put(time, short ? at.toLocaleTimeString() : at.toLocaleString());
+    const today = at.toDateString() === new Date(now()).toDateString();
+    put(time, today ? at.toLocaleTimeString() : at.toLocaleString());
     time.title = at.toLocaleString();
   }
 }
@@ -56,19 +56,23 @@ if (look) {
 // The live feed.
 const pill = one('#live');
 let version = body.dataset.version;
+// When the other end last said anything, and when what is shown was last true.
 let heard = Date.now();
+let trueAt = Date.now();
 let open = false;
+let live = false;
 let socket = null;
 let wait = 250;
 const waiting = {};
 
 function tellState() {
-  const age = Math.round((Date.now() - heard) / 1000);
-  body.classList.toggle('stale', !open);
+  const age = Math.round((Date.now() - trueAt) / 1000);
+  body.classList.toggle('stale', !live);
   body.classList.toggle('old', age > 30);
-  pill.className = open ? 'pill on' : 'pill off';
+  pill.className = live ? 'pill on' : 'pill off';
   const far = age > 6;
-  put(pill, open ? (far ? `Live · ${age} s` : 'Live') : `Reconnecting… ${age} s`);
+  if (live) put(pill, far ? `Live · ${age} s` : 'Live');
+  else put(pill, `${open ? 'No answer' : 'Reconnecting'}… ${age} s`);
 }
 
 function fresh(html) {
@@ -83,8 +87,7 @@ function setCell(element, text) {
   else element.value = Number(text);
 }
 
-function setCells(id, cell, text) {
-  const row = document.getElementById(id);
+function setCells(row, cell, text) {
   if (!row) return;
   if (cell === 'class') row.className = text;
   else for (const element of all(`[data-c="${cell}"]`, row)) setCell(element, text);
@@ -121,7 +124,7 @@ function arrange(name) {
   for (const row of [...list.children]) if (!keep.has(row.id)) row.remove();
   let place = list.firstElementChild;
   for (const id of pending.order) {
-    const row = document.getElementById(id) || (pending.rows[id] && fresh(pending.rows[id]));
+    const row = document.getElementById(id) || pending.rows[id];
     if (!row) continue;
     if (row === place) place = place.nextElementSibling;
     else list.insertBefore(row, place);
@@ -133,22 +136,25 @@ function arrange(name) {
 function change(name, update) {
   const list = one(`#zone-${name}`);
   if (!list) return;
-  const fragments = (waiting[name] && waiting[name].rows) || {};
+  // Rows that came while nothing may move: they are told what changes as those on the page are.
+  const aside = (waiting[name] && waiting[name].rows) || {};
   for (const [id, html] of Object.entries(update.rows || {})) {
     const row = document.getElementById(id);
     if (row) replaceRow(row, html);
-    else fragments[id] = html;
+    else aside[id] = fresh(html);
   }
   for (const [cell, texts] of Object.entries(update.cells || {})) {
-    for (const [text, ids] of Object.entries(texts)) for (const id of ids) setCells(id, cell, text);
+    for (const [text, ids] of Object.entries(texts)) {
+      for (const id of ids) setCells(document.getElementById(id) || aside[id], cell, text);
+    }
   }
   const shown = [...list.children].map((row) => row.id);
   const order = orderOf(update, waiting[name] ? waiting[name].order : shown);
   if (!order) {
-    if (waiting[name]) waiting[name].rows = fragments;
+    if (waiting[name]) waiting[name].rows = aside;
     return;
   }
-  waiting[name] = { order, rows: fragments };
+  waiting[name] = { order, rows: aside };
   if (!busy(list) || shown.length === 0) return arrange(name);
   const places = new Map(order.map((id, place) => [id, place]));
   let moved = 0;
@@ -174,6 +180,7 @@ function heardOf(update) {
   open = true;
   wait = 250;
   if (update.away) {
+    live = false;
     away.hidden = false;
     put(away, `${update.away} For ${update.for} s now. Running jobs continue; new jobs are refused with a clear message. Retrying.`);
     return;
@@ -186,6 +193,8 @@ function heardOf(update) {
     return;
   }
   version = update.version;
+  trueAt = Date.now();
+  live = true;
   if (update.at) ahead = update.at - Date.now();
   if (update.n) body.dataset.n = update.n;
   const { zones = {}, texts = {} } = update.change || {};
@@ -214,13 +223,17 @@ function tell(texts) {
 const mayNotify = () => 'Notification' in window && Notification.permission === 'granted';
 known = room ? { failed: Number(one('[data-t=failed]').textContent), alerts: one('[data-t=alerts]').textContent } : null;
 
-// A hidden page is told nothing else, but its instructor asked to be told this wherever they look.
+// What to be told of besides the live feed. Whoever's session is over is sent to sign in.
 async function askForAlerts() {
-  if (!document.hidden || !mayNotify()) return;
   try {
     const answer = await fetch('/alerts');
-    if (answer.ok) tell(await answer.json());
+    if (answer.status === 401) signIn();
+    else if (answer.ok) tell(await answer.json());
   } catch { /* the next question may be answered */ }
+}
+
+function signIn() {
+  location.assign(`/sign-in?back=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 // Large updates come deflated.
@@ -246,12 +259,16 @@ function listen() {
     heardOf(update);
     tellState();
   };
-  mine.addEventListener('open', () => { heard = Date.now(); });
+  let answered = false;
+  mine.addEventListener('open', () => { answered = true; heard = Date.now(); });
   mine.addEventListener('message', (event) => { reading = reading.then(() => read(event.data)).catch(() => mine.close()); });
   mine.addEventListener('close', () => {
     if (socket === mine) socket = null;
     open = false;
+    live = false;
     tellState();
+    // A page is not told why it is refused.
+    if (!answered) askForAlerts();
     // For ever: a venue's network comes back some time.
     setTimeout(listen, wait * (0.7 + Math.random() * 0.6));
     wait = Math.min(wait * 2, 5000);
@@ -265,7 +282,8 @@ if (room) {
     if (document.hidden) socket?.close();
     else { wait = 250; listen(); }
   });
-  setInterval(askForAlerts, 15000);
+  // But its instructor asked to be told this wherever they look.
+  setInterval(() => { if (document.hidden && mayNotify()) askForAlerts(); }, 15000);
   setInterval(() => {
     tellState();
     // A connection that is open and silent is none.
@@ -309,7 +327,7 @@ async function post(path, data) {
     say('The dashboard did not answer. Nothing may have been done; look, and try again.', true);
     return null;
   }
-  if (answer.status === 401) location.assign(`/sign-in?back=${encodeURIComponent(location.pathname + location.search)}`);
+  if (answer.status === 401) signIn();
   let words = {};
   try { words = await answer.json(); } catch { /* a page, not our words */ }
   if (!answer.ok) say(words.failed || `That was not done (${answer.status}).`, true);
@@ -359,7 +377,7 @@ document.addEventListener('submit', async (event) => {
   told(answer, form.classList.contains('reload'));
   for (const text of all('textarea', form)) text.value = '';
   const menu = form.closest('details');
-  if (menu) { menu.open = false; one('summary', menu).focus(); form.reset(); }
+  if (menu) { menu.open = false; one('summary', menu).focus(); if (!('kept' in form.dataset)) form.reset(); }
 });
 
 // Copy for support, all or none, notifications.

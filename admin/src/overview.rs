@@ -14,7 +14,7 @@ use crate::pages::{Failed, Layout, Visitor, render};
 use crate::rooms::{Rooms, Seen};
 use crate::session::Token;
 use crate::wording::money;
-use crate::zones::{Frame, longest_waiting};
+use crate::zones::Frame;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -25,7 +25,6 @@ struct Overview {
     now: u64,
     frame: Frame,
     people: Vec<(String, String)>,
-    waiting: u64,
     price: String,
 }
 
@@ -40,7 +39,6 @@ impl Overview {
             now: room.now,
             frame: seen.frame(layout.look.hide_names).clone(),
             people: people.collect(),
-            waiting: room.counts.pending_jobs,
             price: if room.price_per_hour > 0 { money(room.price_per_hour) } else { String::new() },
             layout,
         }
@@ -81,7 +79,7 @@ pub(crate) async fn longest(
     Visitor(token): Visitor,
 ) -> Result<Response, Failed> {
     let seen = layout.or(rooms.now(&token).await)?;
-    let to = longest_waiting(&seen.room).map_or("/".to_owned(), |job| format!("/job/{}", job.id));
+    let to = seen.room.longest.as_ref().map_or("/".to_owned(), |job| format!("/job/{}", job.id));
     Ok(Redirect::to(&to).into_response())
 }
 

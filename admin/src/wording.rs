@@ -1,7 +1,11 @@
 //! What the pages say: the queue's numbers and words in sentences. Every text that depends on a state is here.
 
-use queue_protocol::api::{Cause, PersonInRoom, QueueStatus, Room, RoomJob, StartsIn};
+mod headline;
+
+use queue_protocol::api::{Cause, PersonInRoom, Room, RoomJob, StartsIn};
 use queue_protocol::{JobState, Lane, Mode, Reason};
+
+pub(crate) use headline::headline;
 
 /// How the queue orders turns.
 pub(crate) const fn mode(mode: Mode) -> &'static str {
@@ -111,48 +115,6 @@ pub(crate) const fn cost(ms: u64, per_hour: u64) -> u64 {
     ms * per_hour / 3_600_000
 }
 
-/// The headline: who waits, what runs, and when a new job would start.
-pub(crate) fn headline(room: &Room) -> String {
-    let counts = &room.counts;
-    let QueueStatus { pending_jobs: waiting, running_jobs: running, active_workers: gpus, .. } = *counts;
-    if counts.paused && gpus > 0 {
-        return match (waiting, running) {
-            (0, 0) => "Paused. Nobody is waiting.".to_owned(),
-            (_, 0) => format!("Paused. {} waiting; places are kept.", jobs(waiting)),
-            _ => format!("Paused. {} waiting, {running} still running.", jobs(waiting)),
-        };
-    }
-    match (waiting, running, gpus) {
-        (0, 0, 0) => "No GPU is connected. Jobs are accepted and will wait.".to_owned(),
-        (0, 0, _) => idle(room),
-        (_, _, 0) => format!("{} waiting, and no GPU is connected.", jobs(waiting)),
-        (0, _, _) if running < gpus => {
-            format!("Nobody is waiting. {running} running; a new job would start at once.")
-        }
-        (0, _, _) => format!("Nobody is waiting. {running} running; a new job would be next."),
-        _ => format!("{} waiting, {running} running.{}", jobs(waiting), new_job(room)),
-    }
-}
-
-fn idle(room: &Room) -> String {
-    let gpus = many(room.counts.active_workers, "GPU", "GPUs");
-    let Some(since) = room.idle_since.map(|since| room.now.saturating_sub(since)).filter(|ms| *ms >= 60_000)
-    else {
-        return format!("Nobody is waiting. {gpus} idle.");
-    };
-    let cost = cost(since * room.counts.active_workers, room.price_per_hour);
-    let about = if cost > 0 { format!(" (about {})", money(cost)) } else { String::new() };
-    format!("Nobody is waiting. {gpus} idle for {}{about}.", span(since))
-}
-
-fn new_job(room: &Room) -> String {
-    let listed = room.waiting.last().filter(|_| room.waiting.len() as u64 == room.counts.pending_jobs);
-    match listed.and_then(|last| last.starts_in) {
-        Some(starts) => format!(" A new job would start in {}.", in_range(starts)),
-        None => String::new(),
-    }
-}
-
 /// A range behind the word "in".
 pub(crate) fn in_range(starts: StartsIn) -> String {
     let range = range(starts);
@@ -169,7 +131,7 @@ pub(crate) fn why(job: &RoomJob, room: &Room) -> String {
         return reason_words(reason).to_owned();
     }
     if job.lane == Lane::Instructor {
-        return "demo: goes first".to_owned();
+        return "goes before the others".to_owned();
     }
     if room.counts.paused {
         return "paused, place kept".to_owned();
@@ -182,7 +144,7 @@ pub(crate) fn why(job: &RoomJob, room: &Room) -> String {
         (Mode::Fifo, _) => "by arrival".to_owned(),
         (Mode::RoundRobin, 1) => "their next turn".to_owned(),
         (Mode::RoundRobin, n) => format!("their {} turn", ordinal(n)),
-        (Mode::Fair, 1) => "least GPU time used".to_owned(),
+        (Mode::Fair, 1) => "by GPU time used".to_owned(),
         (Mode::Fair, n) => format!("their {} job", ordinal(n)),
         (Mode::Priority, 1) => format!("{} lane", job.lane.word()),
         (Mode::Priority, n) => format!("{} lane, {} turn", job.lane.word(), ordinal(n)),
@@ -267,31 +229,30 @@ pub(crate) mod tests {
             people: Vec::new(),
             workers: Vec::new(),
             waiting: Vec::new(),
+            longest: None,
+            new_job_starts_in: None,
             aside: Vec::new(),
             problems: Vec::new(),
             alerts: Vec::new(),
         }
     }
 
-    #[test]
-    fn a_room_without_a_gpu_is_told_so() {
-        let mut room = empty_room();
-        assert_eq!(headline(&room), "No GPU is connected. Jobs are accepted and will wait.");
-        room.counts.pending_jobs = 1;
-        assert_eq!(headline(&room), "1 job waiting, and no GPU is connected.");
-        (room.counts.active_workers, room.counts.running_jobs) = (2, 2);
-        assert_eq!(headline(&room), "1 job waiting, 2 running.");
-        room.counts.paused = true;
-        assert_eq!(headline(&room), "Paused. 1 job waiting, 2 still running.");
+    pub(crate) fn job(who: &str, at: u64) -> RoomJob {
+        let text = format!(
+            r#"{{"id":"{}","participant":"{who}","state":"pending","lane":"normal","attempts":0,"submitted_at":{at}}}"#,
+            queue_protocol::JobId::random()
+        );
+        serde_json::from_str(&text).unwrap()
     }
 
     #[test]
-    fn an_idle_gpu_says_what_it_costs_once_somebody_set_a_price() {
+    fn why_a_job_stands_there_is_true_of_every_job_it_is_said_of() {
         let mut room = empty_room();
-        (room.counts.active_workers, room.idle_since) = (2, Some(room.now - 240_000));
-        assert_eq!(headline(&room), "Nobody is waiting. 2 GPUs idle for 4 min.");
-        room.price_per_hour = 150;
-        assert_eq!(headline(&room), "Nobody is waiting. 2 GPUs idle for 4 min (about 0.20).");
+        room.counts.mode = Mode::Fair;
+        let mut one = RoomJob { turn: Some(1), ..job("ada", 1) };
+        assert_eq!(why(&one, &room), "by GPU time used", "it may be anybody's first job");
+        one.lane = Lane::Instructor;
+        assert_eq!(why(&one, &room), "goes before the others", "nobody needs to demonstrate for that");
     }
 
     #[test]

@@ -80,7 +80,6 @@ pub(crate) async fn print(
             Err(error) => return layout.or(Err(error)),
         }
     }
-    let layout = Layout { path: "/people".to_owned(), ..layout };
     Ok(render(&Sheet { layout, cards, failed }))
 }
 

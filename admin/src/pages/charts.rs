@@ -28,6 +28,8 @@ pub(crate) struct Line {
     pub(crate) name: &'static str,
     pub(crate) class: &'static str,
     pub(crate) path: String,
+    /// Values that stand alone: no line leads to them.
+    pub(crate) dots: Vec<(String, String)>,
     pub(crate) last: String,
 }
 
@@ -52,9 +54,33 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Minutes that follow each other are so far apart, in ms. Between others nobody looked, and a line would tell of a time
+/// of which nothing is known.
+const MINUTE: u64 = 60_000;
+
 #[expect(clippy::cast_precision_loss, reason = "for the eye")]
-fn place(at: usize, of: usize) -> f64 {
-    LEFT + (WIDTH - LEFT) * at as f64 / (of.max(2) - 1) as f64
+fn place(at: u64, minutes: &[Minute]) -> f64 {
+    let (from, to) = ends(minutes);
+    LEFT + (WIDTH - LEFT) * (at - from) as f64 / (to - from).max(1) as f64
+}
+
+/// When the first and the last minute began.
+fn ends(minutes: &[Minute]) -> (u64, u64) {
+    (minutes.first().map_or(0, |minute| minute.at), minutes.last().map_or(0, |minute| minute.at))
+}
+
+/// The values that are known, in pieces without a gap: when, and what.
+fn pieces(minutes: &[Minute], values: &[Option<f64>]) -> Vec<Vec<(u64, f64)>> {
+    let mut pieces: Vec<Vec<(u64, f64)>> = Vec::new();
+    for (at, value) in minutes.iter().zip(values).filter_map(|(minute, value)| Some((minute.at, (*value)?))) {
+        match pieces.last_mut() {
+            Some(piece) if piece.last().is_some_and(|(last, _)| at <= last + MINUTE) => {
+                piece.push((at, value));
+            }
+            _ => pieces.push(vec![(at, value)]),
+        }
+    }
+    pieces
 }
 
 impl Chart {
@@ -64,32 +90,28 @@ impl Chart {
         let height = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value / most);
         let mut lines = Vec::new();
         for Series { name, class, values } in series {
-            let mut path = String::new();
-            let mut pen = 'M';
-            for (at, value) in values.iter().enumerate() {
-                match value {
-                    Some(value) => {
-                        // Writing into a text cannot fail.
-                        let _ = write!(path, "{pen}{:.1} {:.1}", place(at, values.len()), height(*value));
-                        pen = 'L';
-                    }
-                    None => pen = 'M',
+            let (mut path, mut dots) = (String::new(), Vec::new());
+            for piece in pieces(minutes, &values) {
+                let points = piece.iter().map(|(at, value)| {
+                    (format!("{:.1}", place(*at, minutes)), format!("{:.1}", height(*value)))
+                });
+                if piece.len() == 1 {
+                    dots.extend(points);
+                    continue;
+                }
+                for ((x, y), pen) in points.zip(std::iter::once('M').chain(std::iter::repeat('L'))) {
+                    // Writing into a text cannot fail.
+                    let _ = write!(path, "{pen}{x} {y}");
                 }
             }
             let last = values.iter().rev().flatten().next();
             let last = last.map_or_else(|| "–".to_owned(), |value| format!("{} {unit}", number(*value)));
-            lines.push(Line { name, class, path, last: last.trim_end().to_owned() });
+            lines.push(Line { name, class, path, dots, last: last.trim_end().to_owned() });
         }
         let levels = [0.0, most / 2.0, most].map(|level| (height(level), number(level))).to_vec();
         let told: Vec<_> = lines.iter().map(|line| format!("{}: {}", line.name, line.last)).collect();
-        Self {
-            title,
-            summary: format!("{title}. Now {}.", told.join(", ")),
-            lines,
-            levels,
-            from: minutes.first().map_or(0, |minute| minute.at),
-            to: minutes.last().map_or(0, |minute| minute.at),
-        }
+        let (from, to) = ends(minutes);
+        Self { title, summary: format!("{title}. Now {}.", told.join(", ")), lines, levels, from, to }
     }
 }
 
@@ -152,14 +174,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_a_gap_where_nothing_is_known() {
-        let minute = |at: u64, wait: Option<u64>| Minute { at, wait_p50: wait, ..Minute::default() };
-        let minutes =
-            [minute(0, Some(60_000)), minute(1, None), minute(2, Some(120_000)), minute(3, Some(0))];
+    fn a_line_has_a_gap_where_nothing_is_known_and_a_value_without_neighbours_is_a_dot() {
+        let minute =
+            |at: u64, wait: Option<u64>| Minute { at: at * MINUTE, wait_p50: wait, ..Minute::default() };
+        let waits = [Some(60_000), None, Some(120_000), Some(0)];
+        let minutes: Vec<_> = (0..).zip(waits).map(|(at, wait)| minute(at, wait)).collect();
         let charts = of_minutes(&minutes);
-        let path = &charts[1].lines[0].path;
-        assert_eq!(path.matches('M').count(), 2, "{path}");
+        let line = &charts[1].lines[0];
+        assert_eq!(line.path, "M412.0 8.0L600.0 142.0");
+        assert_eq!(line.dots, [("36.0".to_owned(), "75.0".to_owned())]);
         assert_eq!(charts[1].summary, "Wait before a job began. Now half of them: 0 min, 95 of 100: –.");
+    }
+
+    #[test]
+    fn a_night_without_a_server_is_as_wide_as_it_was_long() {
+        let minute = |at: u64| Minute { at: at * MINUTE, ..Minute::default() };
+        let charts = of_minutes(&[minute(0), minute(1), minute(9), minute(10)]);
+        assert_eq!(charts[0].lines[0].path, "M36.0 142.0L92.4 142.0M543.6 142.0L600.0 142.0");
     }
 
     #[test]

@@ -194,6 +194,5 @@ pub(crate) async fn open(
     let workflow = serde_json::to_string_pretty(&opened.body["workflow"]).unwrap_or_default();
     let workflow =
         if opened.repeated { "Opened already; open it once more to see it.".to_owned() } else { workflow };
-    let layout = Layout { path: format!("/job/{id}"), ..layout };
     show(&api, &rooms, layout, &token, id, Some(workflow)).await
 }

@@ -17,8 +17,9 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use queue_client::ClientError;
 
@@ -55,16 +56,25 @@ where
 {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let path = safe_path(Some(path)).to_owned();
         Ok(Self {
             notice: Notice::from_ref(state).0,
             seats: Seats::from_ref(state).address(&parts.headers),
             look: Look::from_request_parts(parts, state).await?,
-            path,
+            path: page_of(parts).to_owned(),
             action: new_action(),
         })
     }
+}
+
+/// The page to come back to: the one that is asked for, or the one whose form was sent, as a form's own address may be no
+/// page.
+fn page_of(parts: &Parts) -> &str {
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return safe_path(parts.uri.path_and_query().map(PathAndQuery::as_str));
+    }
+    let from = parts.headers.get(header::REFERER).and_then(|from| from.to_str().ok()).unwrap_or_default();
+    let (_, from) = from.split_once("://").unwrap_or_default();
+    safe_path(from.find('/').map(|at| &from[at..]))
 }
 
 /// Whoever has a token; others are sent to sign in and come back.
@@ -79,10 +89,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Redirect> {
         match Token::from_request_parts(parts, state).await {
             Ok(Token(Some(token))) => Ok(Self(token)),
-            Ok(Token(None)) => {
-                let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                Err(Redirect::to(&sign_in(back)))
-            }
+            Ok(Token(None)) => Err(Redirect::to(&sign_in(page_of(parts)))),
         }
     }
 }

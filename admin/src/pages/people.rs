@@ -144,7 +144,6 @@ pub(crate) async fn add(
             }
         }
     }
-    let layout = Layout { path: "/people".to_owned(), ..layout };
     Ok(render(&Secrets { layout, made, failed, back: "/people".to_owned() }))
 }
 
@@ -167,7 +166,6 @@ pub(crate) async fn password(
         Some(password) => made.push((name.to_string(), password.to_owned())),
         None => failed.push((name.to_string(), "has the password that was shown before".to_owned())),
     }
-    let layout = Layout { path: format!("/person/{name}"), ..layout };
     Ok(render(&Secrets { layout, made, failed, back: format!("/person/{name}") }))
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use askama::Template;
-use queue_protocol::api::{Role, Room, RoomJob};
+use queue_protocol::api::{Role, Room};
 use serde_json::{Map, Value, json};
 
 use crate::wording;
@@ -210,14 +210,9 @@ fn alerts(room: &Room) -> Vec<String> {
     alerts
 }
 
-/// Whose job waits longest among those in line.
-pub(crate) fn longest_waiting(room: &Room) -> Option<&RoomJob> {
-    room.waiting.iter().min_by_key(|job| job.submitted_at)
-}
-
 /// Who waits longest, for how many whole minutes; empty below one.
 fn longest(room: &Room, names: &Names) -> String {
-    let Some(job) = longest_waiting(room) else { return String::new() };
+    let Some(job) = &room.longest else { return String::new() };
     match room.now.saturating_sub(job.submitted_at) / 60_000 {
         0 => String::new(),
         minutes => format!("{}, {}", names.shown(&job.participant), wording::span(minutes * 60_000)),
@@ -237,6 +232,7 @@ pub(crate) fn texts(room: &Room, names: &Names) -> Cells {
         ("here", format!("{here} of {} here", participants().count())),
         ("longest", longest(room, names)),
         ("waiting", wording::many(room.counts.pending_jobs, "waits", "wait")),
+        ("pending", room.counts.pending_jobs.to_string()),
         ("more", if more > 0 { format!("and {more} more") } else { String::new() }),
         (
             "failures",
@@ -255,7 +251,7 @@ pub(crate) fn texts(room: &Room, names: &Names) -> Cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wording::tests::empty_room;
+    use crate::wording::tests::{empty_room, job};
 
     #[test]
     fn whoever_has_seen_everything_is_told_nothing() {
@@ -288,17 +284,23 @@ mod tests {
         let mut room = empty_room();
         let told = |room: &Room| texts(room, &Names::of(room, false)).get("longest").to_owned();
         assert_eq!(told(&room), "");
-        let job = |who: &str, at: u64| {
-            let text = format!(
-                r#"{{"id":"{}","participant":"{who}","state":"pending","lane":"normal","attempts":0,"submitted_at":{at}}}"#,
-                queue_protocol::JobId::random()
-            );
-            serde_json::from_str(&text).unwrap()
-        };
-        room.waiting = vec![job("ben", room.now - 59_000)];
+        room.longest = Some(job("ben", room.now - 59_000));
         assert_eq!(told(&room), "", "less than a minute is no wait");
-        room.waiting = vec![job("ben", room.now - 70_000), job("ada", room.now - 190_000)];
+        room.longest = Some(job("ada", room.now - 190_000));
         assert_eq!(told(&room), "ada, 3 min");
+    }
+
+    #[test]
+    fn jobs_whose_ids_begin_alike_are_two_rows() {
+        let mut room = empty_room();
+        room.waiting = vec![job("ada", 1), job("ben", 2)];
+        for (job, end) in room.waiting.iter_mut().zip(1..) {
+            job.id = format!("0192f3a4-0000-7000-8000-00000000000{end}").parse().unwrap();
+        }
+        let frame = Frame::of(&room, false);
+        let queue = frame.zones.iter().find(|zone| zone.name == "queue").unwrap();
+        assert_ne!(queue.rows[0].id, queue.rows[1].id);
+        assert!(queue.rows.iter().all(|row| row.html.contains(&format!("id=\"{}\"", row.id))));
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Waiting {
 
 impl Live for Waiting {
     fn id(&self) -> String {
-        format!("j-{}", self.short)
+        // The first digits may be another job's as well: whoever submits may choose an id.
+        format!("j-{}", self.id)
     }
 
     fn cells(&mut self) -> &mut Cells {

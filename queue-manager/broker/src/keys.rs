@@ -191,14 +191,6 @@ impl Keys {
         format!("{}:here:{name}", self.0)
     }
 
-    pub(crate) fn line(&self, lane: &str, participant: &str) -> String {
-        format!("{}:line:{lane}:{participant}", self.0)
-    }
-
-    pub(crate) fn lines(&self) -> String {
-        self.plain("lines")
-    }
-
     pub(crate) fn held_classes(&self) -> String {
         self.plain("held")
     }

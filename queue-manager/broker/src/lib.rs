@@ -6,6 +6,7 @@ pub mod error;
 pub mod frames;
 pub mod jobs;
 pub mod joining;
+pub mod lineup;
 pub mod once;
 pub mod person_tokens;
 pub mod prospects;

@@ -77,7 +77,19 @@ struct Ahead<'a> {
     jobs: u64,
 }
 
-struct Foretold<'a> {
+/// Where a job stands, or would: what decides who goes before it.
+pub(crate) struct Stand<'a> {
+    /// Whose it is; `None` for somebody without any.
+    owner: Option<&'a AccountName>,
+    tag: f64,
+    cost: f64,
+    joined: f64,
+    seq: f64,
+    /// Jobs of its owner before it.
+    own: u64,
+}
+
+pub(crate) struct Foretold<'a> {
     room: &'a Room,
     /// Job → group, person, place in their line.
     places: HashMap<JobId, (usize, usize, usize)>,
@@ -85,7 +97,7 @@ struct Foretold<'a> {
 }
 
 impl<'a> Foretold<'a> {
-    fn of(room: &'a Room) -> Self {
+    pub(crate) fn of(room: &'a Room) -> Self {
         let mut places = HashMap::new();
         for (group, people) in room.groups.iter().enumerate() {
             for (person, about) in people.iter().enumerate() {
@@ -95,20 +107,20 @@ impl<'a> Foretold<'a> {
         Self { room, places, ranges_left: RANGES }
     }
 
-    fn prospect(&mut self, id: &JobId) -> Prospect {
+    pub(crate) fn prospect(&mut self, id: &JobId) -> Prospect {
         let Some((group, person, own)) = self.places.get(id).copied() else {
             let running = self.room.running.iter().find(|running| running.job == *id);
             let usual = running.and_then(|running| self.room.usually(&running.needs));
             return Prospect { place: None, usual };
         };
         let me = &self.room.groups[group][person];
-        let lines = self.ahead(group, me, own);
+        let lines = self.ahead(group, &stand(me, own));
         let ahead: u64 = lines.iter().map(|line| line.jobs).sum();
         let people = lines.iter().filter(|line| *line.owner != me.name).map(|line| line.owner);
         let people: std::collections::BTreeSet<_> = people.collect();
         let starts_in = if self.ranges_left > 0 {
             self.ranges_left -= 1;
-            self.range(&me.name, &lines, ahead)
+            self.range(Some(&me.name), &lines, ahead)
         } else {
             None
         };
@@ -116,21 +128,35 @@ impl<'a> Foretold<'a> {
         Prospect { place: Some(place), usual: self.room.usually(&me.jobs[own].needs) }
     }
 
+    /// How many start before the `own`th job of somebody, and that one.
+    pub(crate) fn position(&self, group: usize, me: &'a Person, own: usize) -> u64 {
+        self.ahead(group, &stand(me, own)).iter().map(|line| line.jobs).sum::<u64>() + 1
+    }
+
+    /// As [`Place::starts_in`], for a new job of somebody who has none in line.
+    pub(crate) fn newcomer(&self) -> Option<(Duration, Duration)> {
+        let (group, tag) = self.room.newcomer;
+        let last = f64::INFINITY;
+        let lines =
+            self.ahead(group, &Stand { owner: None, tag, cost: 1.0, joined: last, seq: last, own: 0 });
+        self.range(None, &lines, lines.iter().map(|line| line.jobs).sum())
+    }
+
     fn usual(&self, needs: &NeedsId) -> Option<Usual> {
         self.room.usual.get(needs).copied()
     }
 
-    /// Who has how many jobs before the `own`th of `me`.
-    fn ahead(&self, group: usize, me: &Person, own: usize) -> Vec<Ahead<'a>> {
-        let seq = me.jobs[own].seq;
-        let more_urgent = self.room.groups[..group].iter().flatten().map(|other| (other, other.waiting));
-        let level = self.room.groups[group].iter().map(|other| {
-            let jobs = if other.name == me.name {
-                own as u64
+    /// Who has how many jobs before one that stands there.
+    fn ahead(&self, group: usize, one: &Stand<'_>) -> Vec<Ahead<'a>> {
+        let groups = &self.room.groups;
+        let more_urgent = groups.iter().take(group).flatten().map(|other| (other, other.waiting));
+        let level = groups.get(group).into_iter().flatten().map(|other| {
+            let jobs = if one.owner == Some(&other.name) {
+                one.own
             } else if self.room.mode == Mode::Fifo {
-                other.jobs.partition_point(|job| job.seq < seq) as u64
+                other.jobs.partition_point(|job| job.seq < one.seq) as u64
             } else {
-                turns_before(other, me, own)
+                turns_before(other, one)
             };
             (other, jobs)
         });
@@ -138,7 +164,12 @@ impl<'a> Foretold<'a> {
         all.map(|(other, jobs)| Ahead { owner: &other.name, usual: self.usual(&other.needs), jobs }).collect()
     }
 
-    fn range(&self, me: &AccountName, lines: &[Ahead<'_>], jobs: u64) -> Option<(Duration, Duration)> {
+    fn range(
+        &self,
+        me: Option<&AccountName>,
+        lines: &[Ahead<'_>],
+        jobs: u64,
+    ) -> Option<(Duration, Duration)> {
         let running: Option<Vec<_>> = self
             .room
             .running
@@ -165,10 +196,17 @@ impl<'a> Foretold<'a> {
     }
 }
 
-/// Turns of `other` before my job, which starts when I have had `own` turns.
+/// Where the `own`th job of somebody stands.
+fn stand(me: &Person, own: usize) -> Stand<'_> {
+    let Person { name, tag, joined, cost, .. } = me;
+    let seq = me.jobs[own].seq;
+    Stand { owner: Some(name), tag: *tag, cost: *cost, joined: *joined, seq, own: own as u64 }
+}
+
+/// Turns of `other` before my job, which starts when I have had my own before it.
 #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "tags are whole numbers")]
-fn turns_before(other: &Person, me: &Person, own: usize) -> u64 {
-    let gap = me.tag + own as f64 * me.cost - other.tag;
+fn turns_before(other: &Person, me: &Stand<'_>) -> u64 {
+    let gap = me.tag + me.own as f64 * me.cost - other.tag;
     let mut turns = (gap / other.cost).ceil();
     // At the same tag whoever joined it first goes first: who stood there, before who had a turn to get there.
     let level = turns >= 0.0 && turns * other.cost == gap;
@@ -186,7 +224,7 @@ struct Start<'a> {
     workers: usize,
     running: Vec<(&'a AccountName, Usual, f64)>,
     lines: Vec<(&'a AccountName, Usual, u64)>,
-    me: &'a AccountName,
+    me: Option<&'a AccountName>,
     jobs: u64,
 }
 
@@ -224,7 +262,8 @@ impl Start<'_> {
             owner_free.insert(owner, ends);
             lines.push((owner, usual, left - 1));
         }
-        let start = soonest(&free).1.max(owner_free.get(self.me).copied().unwrap_or_default());
+        let own = self.me.and_then(|me| owner_free.get(me)).copied().unwrap_or_default();
+        let start = soonest(&free).1.max(own);
         #[expect(clippy::cast_precision_loss, reason = "counts of jobs")]
         let beyond = if self.jobs > steps { self.jobs as f64 / steps as f64 } else { 1.0 };
         start * beyond

@@ -9,8 +9,6 @@ use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::jobs::StoredJob;
 
-/// Places that are looked at in all to find who is next.
-const LOOKED_AT: usize = 300;
 /// Failures that are read to group them.
 const FAILURES: isize = 200;
 
@@ -121,27 +119,6 @@ impl Broker {
         pipeline.exists(self.keys.account(name));
         pipeline.query_async::<redis::Value>(&mut connection).await?;
         Ok(())
-    }
-
-    /// The jobs at the heads of all lines, enough of each that those who are next are among them.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`] while the store does not answer.
-    pub async fn heads_of_lines(&self) -> Result<Vec<JobId>, BrokerError> {
-        let mut connection = self.connection.clone();
-        let lines: Vec<String> =
-            redis::cmd("SMEMBERS").arg(self.keys.lines()).query_async(&mut connection).await?;
-        if lines.is_empty() {
-            return Ok(Vec::new());
-        }
-        let each = (LOOKED_AT / lines.len()).clamp(3, 60);
-        let mut pipeline = redis::pipe();
-        for (lane, participant) in lines.iter().filter_map(|line| line.split_once('/')) {
-            let last = isize::try_from(each).unwrap_or(isize::MAX) - 1;
-            pipeline.lrange(self.keys.line(lane, participant), 0, last);
-        }
-        let ids: Vec<Vec<String>> = pipeline.query_async(&mut connection).await?;
-        Ok(parsed(&ids.concat()))
     }
 
     /// Jobs that wait aside: on hold, held, backing off, about to be cancelled; the first of each kind.

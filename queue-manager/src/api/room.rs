@@ -1,11 +1,13 @@
 //! `GET /room`: everything the instructor's first page shows, as of one number of their feed.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use queue_broker::Broker;
 use queue_broker::jobs::StoredJob;
+use queue_broker::lineup::Lineup;
 use queue_broker::prospects::Place;
 use queue_broker::room::PersonFacts;
 use queue_protocol::api::{PersonInRoom, Room, RoomJob, StartsIn, WorkerInRoom};
@@ -44,18 +46,19 @@ pub(crate) async fn show(
         );
         asked.map_err(Trouble::from)
     };
-    let (facts, waiting) = tokio::try_join!(facts, in_order(&broker))?;
+    let (facts, (line, waiting, longest)) = tokio::try_join!(facts, in_order(&broker))?;
     let (settings, (idle_since, _), counts, running, aside, alerts, simulated) = facts;
     let aside: Vec<_> = aside.into_iter().filter(|job| job.state == JobState::Pending).collect();
-    let usual = usual(&broker, running.iter().chain(waiting.iter().map(|(job, _)| job))).await?;
+    let in_line = waiting.iter().map(|(job, _)| job).chain(&longest);
+    let usual = usual(&broker, running.iter().chain(in_line)).await?;
     let on_hold: Vec<_> = aside.iter().filter(|job| job.reason == Some(Reason::OnHold)).collect();
     let (people, workers, problems) = tokio::try_join!(
-        people(&broker, &hub, &running, &waiting),
+        people(&broker, &hub, &running, &waiting, &line),
         workers(&broker, &running, &usual),
         causes.problems(&on_hold),
     )?;
     let mut turns: HashMap<&AccountName, u64> = HashMap::new();
-    let rows = waiting.iter().take(LISTED).map(|(job, prospect)| {
+    let rows = waiting.iter().map(|(job, prospect)| {
         let turn = turns.entry(&job.participant).or_default();
         *turn += 1;
         RoomJob { turn: Some(*turn), ..row(job, Some(*prospect), &usual) }
@@ -71,6 +74,8 @@ pub(crate) async fn show(
         people,
         workers,
         waiting: rows.collect(),
+        longest: longest.map(|job| row(&job, None, &usual)),
+        new_job_starts_in: line.new_job.map(range),
         aside: aside.iter().take(LISTED).map(|job| row(job, None, &usual)).collect(),
         problems,
         alerts: alerts.into_iter().map(in_words).collect(),
@@ -81,28 +86,18 @@ pub(super) fn price(settings: &std::collections::BTreeMap<String, String>) -> u6
     settings.get("price_per_hour").and_then(|price| price.parse().ok()).unwrap_or_default()
 }
 
-/// Who is next, as far as the heads of all lines tell: up to the first place that none of them has.
-async fn in_order(broker: &Broker) -> Result<Vec<(StoredJob, Place)>, Trouble> {
-    let heads = broker.heads_of_lines().await?;
-    let positions = broker.positions(&heads).await?;
-    let mut placed: Vec<_> = heads.iter().zip(positions).filter_map(|(id, at)| Some((at?, *id))).collect();
-    placed.sort_unstable_by_key(|(at, _)| *at);
-    let ids: Vec<JobId> = placed
-        .iter()
-        .zip(1_u64..)
-        // Two may have been read as the same place while one of them started.
-        .take_while(|((at, _), expected)| at <= expected)
-        .map(|((_, id), _)| *id)
-        .take(LISTED)
-        .collect();
+/// The line, its first jobs, and the one that waits longest.
+type InOrder = (Lineup, Vec<(StoredJob, Place)>, Option<StoredJob>);
+
+async fn in_order(broker: &Broker) -> Result<InOrder, Trouble> {
+    let line = broker.lineup(LISTED).await?;
+    let ids: Vec<JobId> = line.first.iter().map(|(id, _)| *id).chain(line.oldest).collect();
     let jobs = broker.jobs(&ids).await?;
-    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
-    let outlook = broker.outlook(&ids).await?;
-    Ok(jobs
-        .into_iter()
-        .zip(outlook.jobs)
-        .filter_map(|(job, prospect)| Some((job, prospect.place?)))
-        .collect())
+    // One that started meanwhile is among those that run.
+    let waits = |id: JobId| jobs.iter().find(|job| job.id == id && job.state == JobState::Pending).cloned();
+    let waiting = line.first.iter().filter_map(|(id, place)| Some((waits(*id)?, *place))).collect();
+    let longest = line.oldest.and_then(waits);
+    Ok((line, waiting, longest))
 }
 
 async fn usual(broker: &Broker, jobs: impl Iterator<Item = &StoredJob>) -> Result<Usual, Trouble> {
@@ -111,9 +106,12 @@ async fn usual(broker: &Broker, jobs: impl Iterator<Item = &StoredJob>) -> Resul
     Ok(classes.into_iter().map(|(needs, (ms, _))| (needs, ms)).collect())
 }
 
+fn range((soonest, latest): (Duration, Duration)) -> StartsIn {
+    StartsIn { soonest_ms: view::ms(soonest), latest_ms: view::ms(latest) }
+}
+
 fn starts_in(prospect: Place) -> Option<StartsIn> {
-    let (soonest, latest) = prospect.starts_in?;
-    Some(StartsIn { soonest_ms: view::ms(soonest), latest_ms: view::ms(latest) })
+    prospect.starts_in.map(range)
 }
 
 fn row(job: &StoredJob, prospect: Option<Place>, usual: &Usual) -> RoomJob {
@@ -139,6 +137,7 @@ async fn people(
     hub: &Hub,
     running: &[StoredJob],
     waiting: &[(StoredJob, Place)],
+    line: &Lineup,
 ) -> Result<Vec<PersonInRoom>, Trouble> {
     let accounts = broker.accounts().await?;
     let names: Vec<_> = accounts.iter().map(|account| account.name.clone()).collect();
@@ -161,7 +160,7 @@ async fn people(
                 role: account.role,
                 disabled: account.disabled,
                 waiting: waits,
-                position: next.map(|prospect| prospect.position),
+                position: line.people.get(&account.name).copied(),
                 starts_in: next.and_then(starts_in),
                 running: own.map(|job| job.id).collect(),
                 latest: latest.and_then(|id| states.get(&id).copied()),

@@ -8,6 +8,8 @@
 --   running JOB PARTICIPANT NEEDS SINCE_MS
 --   person RANK PARTICIPANT TAG JOINED COST NEEDS  where they stand in a group of lanes; NEEDS of their head
 --   line WAITING JOB SEQ NEEDS JOB SEQ NEEDS …      of the person before, one for each lane
+--   newcomer RANK TAG                              where somebody without a job would come in
+--   oldest JOB                                     the one in line that was stored first
 
 local answer = { whole(now), mode(), '0' }
 local function say(...) answer[#answer + 1] = table.concat({ ... }, ' ') end
@@ -46,6 +48,11 @@ local function stand_of(group, participant)
   return { needs = needs, tag = math.max(debt(group, participant), served(group, needs)), joined = 2 ^ 53 }
 end
 
+for rank, group in ipairs(groups()) do
+  if group == group_of('normal') then say('newcomer', rank, whole(served(group, '@'))) end
+end
+
+local oldest, stored = nil, math.huge
 local lanes = {}
 for _, field in ipairs(redis.call('SMEMBERS', key('lines'))) do
   local lane, participant = field:match('^(.-)/(.+)$')
@@ -65,8 +72,9 @@ for participant, has in pairs(lanes) do
         end
         local line = { whole(redis.call('LLEN', key('line', lane, participant))) }
         for _, id in ipairs(redis.call('LRANGE', key('line', lane, participant), 0, 499)) do
-          local about = redis.call('HMGET', key('job', id), 'seq', 'needs')
+          local about = redis.call('HMGET', key('job', id), 'seq', 'needs', 'submitted_at')
           learn(about[2])
+          if tonumber(about[3]) < stored then oldest, stored = id, tonumber(about[3]) end
           line[#line + 1] = id .. ' ' .. about[1] .. ' ' .. about[2]
         end
         say('line', table.concat(line, ' '))
@@ -74,4 +82,5 @@ for participant, has in pairs(lanes) do
     end
   end
 end
+if oldest then say('oldest', oldest) end
 return answer

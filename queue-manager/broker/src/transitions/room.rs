@@ -64,6 +64,10 @@ pub(crate) struct Room {
     pub(crate) running: Vec<Running>,
     /// Groups of lanes, the most urgent first.
     pub(crate) groups: Vec<Vec<Person>>,
+    /// Group and tag at which somebody without a job would come in.
+    pub(crate) newcomer: (usize, f64),
+    /// The job in line that was stored first.
+    pub(crate) oldest: Option<JobId>,
 }
 
 /// The latest reading, and when it began and ended.
@@ -101,7 +105,7 @@ fn next<T: FromStr>(words: &mut SplitWhitespace<'_>) -> Option<T> {
 impl Room {
     fn read(at: u64, mode: Mode, workers: usize, lines: &[&str]) -> Option<Self> {
         let (usual, running, groups) = (HashMap::new(), Vec::new(), Vec::new());
-        let mut room = Self { at, mode, workers, usual, running, groups };
+        let mut room = Self { at, mode, workers, usual, running, groups, newcomer: (0, 0.0), oldest: None };
         let mut group = 0;
         for line in lines {
             let mut words = line.split_whitespace();
@@ -141,6 +145,10 @@ impl Room {
                     }
                     person.jobs.sort_by(|one, other| one.seq.total_cmp(&other.seq));
                 }
+                "newcomer" => {
+                    room.newcomer = (next::<usize>(&mut words)?.checked_sub(1)?, next(&mut words)?);
+                }
+                "oldest" => room.oldest = Some(next(&mut words)?),
                 _ => return None,
             }
         }
@@ -161,7 +169,15 @@ mod tests {
     fn records_that_make_no_sense_are_no_room() {
         let read = |lines: &[&str]| Room::read(1, Mode::Fifo, 0, lines);
         assert!(read(&["usual 0123456789abcdef 10 4"]).is_some());
-        for line in ["", "what 1", "usual x", "person 0 ada 1 1 1 0123456789abcdef", "line 1", "running x"] {
+        for line in [
+            "",
+            "what 1",
+            "usual x",
+            "person 0 ada 1 1 1 0123456789abcdef",
+            "line 1",
+            "running x",
+            "newcomer 0 1",
+        ] {
             assert!(read(&[line]).is_none(), "{line}");
         }
     }

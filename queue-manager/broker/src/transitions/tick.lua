@@ -9,7 +9,9 @@ local last = tonumber(redis.call('GET', key('ticked')) or whole(now))
 redis.call('SET', key('ticked'), whole(now))
 -- Of an outage nobody knows what the GPUs did.
 local since = math.max(math.min(now - last, 10000), 0)
-local here, leases = redis.call('HLEN', key('present')), redis.call('ZCARD', key('leases'))
+-- Everyone who was heard of within a minute: a GPU that takes nothing more is paid for all the same.
+local here = redis.call('ZCOUNT', key('workers'), whole(now - 60000), '+inf')
+local leases = redis.call('ZCARD', key('leases'))
 local busy = math.min(leases, here)
 local minute = key('minute')
 local total = key('tally', '@')

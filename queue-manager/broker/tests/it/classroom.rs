@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use queue_broker::transitions::claim::Claimed;
 use queue_broker::transitions::classroom::Cleared;
+use queue_broker::transitions::drain::WorkerOrder;
 use queue_protocol::api::Step;
 use queue_protocol::{JobState, Lane, Reason};
 
@@ -147,4 +148,26 @@ async fn every_minute_is_a_line_of_the_chart() {
     assert!((5_000..5_500).contains(&facts.used.gpu_ms), "{facts:?}");
     let states: Vec<_> = broker.story(job).await.unwrap().into_iter().map(|event| event.state).collect();
     assert_eq!(states, ["pending", "running", "completed"]);
+}
+
+#[tokio::test]
+async fn a_gpu_that_takes_nothing_more_is_paid_for_while_it_is_connected() {
+    let broker = fresh_workshop().await;
+    let worker = gpu("gpu-1");
+    submit(&broker, &person("ada")).await;
+    let claimed = lent(&broker, &worker).await;
+    broker.order_worker(&worker, WorkerOrder::Drain).await.unwrap();
+    broker.tick().await.unwrap();
+    let after = async |seconds: u64| {
+        let later = broker.at_clock_offset(Duration::from_secs(seconds));
+        later.tick().await.unwrap();
+        let (idle_since, gpus) = later.gpu_time().await.unwrap();
+        (idle_since.is_some(), gpus.ready_ms / 1_000, gpus.busy_ms / 1_000)
+    };
+    assert_eq!(after(5).await, (false, 5, 5), "its job is finished there");
+    let later = broker.at_clock_offset(Duration::from_secs(5));
+    later.finish(&worker, held(&claimed), &nothing()).await.unwrap();
+    assert_eq!(after(9).await, (true, 9, 5));
+    assert_eq!(after(16).await, (true, 16, 5));
+    assert_eq!(after(90).await, (false, 16, 5), "nobody has heard of it for a minute");
 }

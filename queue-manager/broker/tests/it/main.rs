@@ -23,6 +23,7 @@ mod histories;
 mod housekeeping;
 mod identity;
 mod leases;
+mod lining_up;
 mod listening;
 mod outages;
 mod steering;

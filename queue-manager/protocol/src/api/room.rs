@@ -36,6 +36,10 @@ pub struct Room {
     pub workers: Vec<WorkerInRoom>,
     /// Jobs in line, the next one first; the first 30.
     pub waiting: Vec<RoomJob>,
+    /// The job in line that was stored first.
+    pub longest: Option<RoomJob>,
+    /// When a new job of somebody who has none in line would probably start.
+    pub new_job_starts_in: Option<StartsIn>,
     /// Jobs that wait aside: on hold, held, backing off, about to be cancelled; the first 30.
     pub aside: Vec<RoomJob>,
     /// Failures nobody has dealt with, and jobs nobody here can run, by cause; newest first.

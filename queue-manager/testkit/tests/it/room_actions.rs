@@ -101,9 +101,8 @@ async fn the_whole_room_is_steered_by_clicks() {
 
     let (first, second) = (room.submit("user001").await, room.submit("user002").await);
     let rows = "return [...document.querySelectorAll('#zone-queue > li')].map((row) => row.id.slice(2));";
-    let short = |id: &str| id[..8].to_owned();
     let order = |ids: [&str; 2]| {
-        let expected = json!(ids.map(short));
+        let expected = json!(ids);
         let browser = &browser;
         async move {
             waiting::until("the order", LONG, async || {
@@ -118,7 +117,7 @@ async fn the_whole_room_is_steered_by_clicks() {
     logged(&room, "job.lane", &second).await;
     // The pointer is in the list: nothing moves until somebody says so.
     shown(&browser, "[data-chip=queue]:not([hidden])").await;
-    assert_eq!(browser.script(rows, vec![]).await.unwrap(), json!([short(&first), short(&second)]));
+    assert_eq!(browser.script(rows, vec![]).await.unwrap(), json!([first, second]));
     click(&browser, "[data-chip=queue]").await;
     order([&second, &first]).await;
 
@@ -243,10 +242,10 @@ async fn everything_can_be_done_with_the_keys_alone() {
     said(&browser, "Demo").await;
     press(&browser, "gq").await;
     let row = "return document.activeElement.closest('[data-row]')?.id ?? null;";
-    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", &ids[0][..8])));
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", ids[0])));
     let active = async || browser.page.active_element().await.unwrap();
     active().await.send_keys("j").await.unwrap();
-    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", &ids[1][..8])));
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", ids[1])));
     active().await.send_keys(&Key::Delete.to_string()).await.unwrap();
     logged(&room, "job.cancel", &ids[1]).await;
     said(&browser, "cancelled in ten seconds").await;

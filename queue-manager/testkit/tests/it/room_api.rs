@@ -229,3 +229,26 @@ async fn people_have_a_label_and_a_seat_and_the_room_is_in_that_order() {
         json!({"name": "Redis", "good": true, "detail": "The queue store answers."})
     );
 }
+
+#[tokio::test]
+async fn whoever_stands_behind_what_is_listed_has_a_place_and_may_be_the_one_who_waits_longest() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0).people(32)).await;
+    let longest = room.submit("user001").await;
+    for n in 2..=32 {
+        room.submit(&format!("user{n:03}")).await;
+    }
+    room.call("instructor", Method::PATCH, "/queue", json!({"mode": "priority"})).await;
+    room.call("instructor", Method::POST, &format!("/jobs/{longest}/lane"), json!({"lane": "low"})).await;
+    let seen = room.ask("/room").await;
+    assert_eq!(seen["waiting"].as_array().unwrap().len(), 30);
+    let place = |name: &str| {
+        seen["people"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["position"].clone()
+    };
+    assert_eq!((place("user032"), place("user001")), (json!(31), json!(32)));
+    assert_eq!(
+        (&seen["longest"]["id"], &seen["longest"]["participant"]),
+        (&json!(longest), &json!("user001"))
+    );
+    assert!(room.get("/").await.html.contains("32nd in line"));
+    assert_eq!(room.get("/longest").await.to, format!("/job/{longest}"));
+}

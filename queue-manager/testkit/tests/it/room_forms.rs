@@ -154,6 +154,22 @@ async fn whoever_signs_in_again_comes_back_to_where_they_were() {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let sent = client.get(format!("{}/history?state=failed", room.admin)).send().await.unwrap();
     assert_eq!(sent.headers()["location"], "/sign-in?back=/history%3Fstate%3Dfailed");
+    // A form's own address may be no page: they come back to where the form was.
+    for (path, page, back) in [
+        ("/cards", "/people", "?back=/people"),
+        ("/people/user001/password", "/person/user001?x=1", "?back=/person/user001%3Fx%3D1"),
+        ("/people/user001/password", "", ""),
+    ] {
+        // Without a session, and with one that is over.
+        for cookie in [String::new(), format!("{}x", room.cookie)] {
+            let form = client.post(format!("{}{path}", room.admin)).header("cookie", cookie).body("a=b");
+            let form = form.header("content-type", FORM).header("origin", &room.admin);
+            let from = (!page.is_empty()).then(|| format!("{}{page}", room.admin));
+            let form = from.iter().fold(form, |form, from| form.header("referer", from));
+            let sent = form.send().await.unwrap();
+            assert_eq!(sent.headers()["location"], format!("/sign-in{back}"), "{path}");
+        }
+    }
     let password = room.workshop.password("instructor").unwrap();
     for (back, to) in
         [("/history?state=failed", "/history?state=failed"), ("https://evil.example", "/"), ("//x", "/")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use testkit::browser::Driver;
 use testkit::{WorkshopBuilder, graphs};
@@ -13,6 +14,9 @@ use crate::room_actions::open;
 use crate::room_dashboard::Dashboard;
 
 const LONG: Duration = Duration::from_secs(60);
+
+const LIVE: &str =
+    "return document.getElementById('live').textContent === 'Live' && !document.querySelector('.stale');";
 
 type Socket = testkit::tab::Socket;
 
@@ -43,7 +47,7 @@ async fn a_page_is_told_what_is_new_since_it_was_made_and_a_stranger_everything(
     let update = next(&mut known).await;
     assert_eq!(update["from"], version);
     let queue = &update["change"]["zones"]["queue"];
-    assert_eq!(queue["came"], json!([format!("j-{}", &job[..8])]));
+    assert_eq!(queue["came"], json!([format!("j-{job}")]));
     assert!(
         update["change"]["zones"].get("people").is_none_or(|people| people.get("order").is_none()),
         "{update}"
@@ -85,7 +89,73 @@ async fn the_feed_ends_with_the_session_and_has_no_stranger() {
 }
 
 #[tokio::test]
-async fn a_killed_redis_and_a_killed_queue_manager_are_said_and_the_page_comes_back_by_itself() {
+async fn a_store_that_does_not_answer_is_said_and_the_page_does_not_call_itself_live() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    let info = room.workshop.redis(&["info", "server"]).await.unwrap();
+    let id = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap().trim();
+    let store = Pid::from_raw(id.parse().unwrap()).unwrap();
+    kill_process(store, Signal::STOP).unwrap();
+    let away = "const pill = document.getElementById('live'); return !document.getElementById('away').hidden \
+        && pill.textContent.startsWith('No answer… ') && pill.className === 'pill off' \
+        && document.body.classList.contains('stale');";
+    let said = browser.wait_for("the honest pill", away, vec![]).await;
+    kill_process(store, Signal::CONT).unwrap();
+    said.unwrap();
+    browser.wait_for("the page to be live again", LIVE, vec![]).await.unwrap();
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn whose_session_is_over_is_sent_to_sign_in() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    room.call("instructor", Method::POST, "/accounts/instructor/sign-out", Value::Null).await;
+    let sent = "return location.pathname === '/sign-in' && !!document.getElementById('password');";
+    browser.wait_for("the page to sign in", sent, vec![]).await.unwrap();
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_waits_for_the_pointer_to_leave_is_up_to_date_when_it_is_shown() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let first = room.submit("user001").await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    let hold = "document.getElementById(arguments[0]).focus(); return true;";
+    browser.script(hold, vec![json!(format!("j-{first}"))]).await.unwrap();
+    let second = room.submit("user002").await;
+    let chip = "return !document.querySelector('[data-chip=queue]').hidden && !document.getElementById(arguments[0]);";
+    browser.wait_for("the row to wait", chip, vec![json!(format!("j-{second}"))]).await.unwrap();
+    room.call("instructor", Method::PATCH, "/queue", json!({"mode": "round_robin"})).await;
+    let why = "return document.getElementById(arguments[0])?.querySelector('[data-c=why]').textContent === 'their next turn';";
+    browser.wait_for("the new reason", why, vec![json!(format!("j-{first}"))]).await.unwrap();
+    let show = "document.querySelector('[data-chip=queue]').click(); return true;";
+    browser.script(show, vec![]).await.unwrap();
+    assert_eq!(browser.script(why, vec![json!(format!("j-{second}"))]).await.unwrap(), json!(true));
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_menu_says_how_many_wait_now_and_keeps_the_price_that_was_set() {
+    let room = Dashboard::open(WorkshopBuilder::new().workers(0)).await;
+    let driver = Driver::start(&room.workshop.data()).await.unwrap();
+    let browser = open(&driver, &room, 1280, 720).await;
+    room.submit("user001").await;
+    let now = "return document.querySelector('label[for=clear]').textContent.endsWith('(now 1)');";
+    browser.wait_for("how many wait now", now, vec![]).await.unwrap();
+    let set = "const field = document.getElementById('price'); field.closest('details').open = true; field.value = '1,50'; \
+        field.form.querySelector('button').click(); return true;";
+    browser.script(set, vec![]).await.unwrap();
+    let kept = "const field = document.getElementById('price'); return !field.closest('details').open && field.value === '1,50';";
+    browser.wait_for("the price that was set", kept, vec![]).await.unwrap();
+    browser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_queue_manager_is_said_and_the_page_comes_back_by_itself() {
     let mut room = Dashboard::open(WorkshopBuilder::new().workers(1)).await;
     let driver = Driver::start(&room.workshop.data()).await.unwrap();
     let browser = open(&driver, &room, 1280, 720).await;
@@ -96,10 +166,14 @@ async fn a_killed_redis_and_a_killed_queue_manager_are_said_and_the_page_comes_b
     let page = room.get("/").await;
     assert_eq!(page.status, 503);
     assert!(page.html.contains("The queue is not answering") && page.html.contains("Running jobs continue"));
+    let form = room.post("/cards", &[]).await;
+    assert!(
+        form.status == 503 && form.html.contains("content=\"5;url=/\""),
+        "it tries a page: {}",
+        form.html
+    );
     room.workshop.restart_queue_manager().await.unwrap();
-    let live =
-        "return document.getElementById('live').textContent === 'Live' && !document.querySelector('.stale');";
-    browser.wait_for("the page to be live again", live, vec![]).await.unwrap();
+    browser.wait_for("the page to be live again", LIVE, vec![]).await.unwrap();
     let id = room.submit("user001").await;
     let ada = room.workshop.person("user001").unwrap();
     ada.wait_for(&id, "completed").await.unwrap();
