@@ -133,7 +133,7 @@ pub(crate) async fn make(
     let id =
         broker.put_person_token(&SecretHash::of(&token), &caller.name, &wanted.scopes, label, lasts).await?;
     let words: Vec<_> = wanted.scopes.iter().copied().map(Scope::word).collect();
-    audit::note(broker, caller, "account.token", caller.name.as_str(), "", &words.join(" ")).await;
+    audit::own(broker, caller, "account.token", "", &words.join(" ")).await;
     Ok(NewPersonToken { id, token })
 }
 
@@ -151,6 +151,6 @@ pub(crate) async fn revoke(broker: &Broker, caller: &Caller, id: &TokenId) -> Re
     if !broker.revoke_person_token(id, Some(&caller.name)).await? {
         return Err(Trouble::NotFound);
     }
-    audit::note(broker, caller, "account.token_revoked", caller.name.as_str(), id.as_str(), "").await;
+    audit::own(broker, caller, "account.token_revoked", id.as_str(), "").await;
     Ok(())
 }
