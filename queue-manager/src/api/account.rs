@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
 use queue_broker::sessions::{ListedSession, SecretHash};
+use queue_broker::transitions::grant::{Grant, Granted, TOKENS};
 use queue_protocol::TokenId;
 use queue_protocol::api::{
     NewPersonToken, PersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
@@ -16,11 +17,10 @@ use super::input::{Body, Named};
 use super::tokens::days;
 use crate::identity::Caller;
 use crate::identity::caller::TOKEN_PREFIX;
+use crate::identity::guard::Pace;
 use crate::identity::password::random_secret;
 use crate::problem::Trouble;
 
-/// Tokens that one person may have.
-const TOKENS: usize = 20;
 /// Characters of what a token is called.
 const LABEL: usize = 60;
 /// Days that a token lasts when nobody says how many.
@@ -88,6 +88,7 @@ pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Ve
     Ok(tokens.collect())
 }
 
+    State(pace): State<Pace>,
 pub(crate) async fn tokens(
     State(broker): State<Broker>,
     caller: Caller,
@@ -97,10 +98,11 @@ pub(crate) async fn tokens(
 
 pub(crate) async fn make_token(
     State(broker): State<Broker>,
+    pace: &Pace,
     caller: Caller,
     Body(wanted): Body<WantedPersonToken>,
 ) -> Result<(StatusCode, Json<NewPersonToken>), Trouble> {
-    Ok((StatusCode::CREATED, Json(make(&broker, &caller, wanted).await?)))
+    Ok((StatusCode::CREATED, Json(make(&broker, &pace, &caller, wanted).await?)))
 }
 
 /// Makes a token of the caller's.
@@ -124,14 +126,24 @@ pub(crate) async fn make(
         return Err(Trouble::Forbidden);
     }
     let lasts = days(wanted.days.unwrap_or(USUAL_DAYS))?;
-    if broker.person_tokens(Some(&caller.name)).await?.len() >= TOKENS {
-        return Err(Trouble::WrongState(format!(
-            "You have {TOKENS} tokens, which is the limit. Revoke one first."
-        )));
-    }
+    pace.sign_in(&caller.name)?;
     let token = format!("{TOKEN_PREFIX}{}", random_secret());
-    let id =
-        broker.put_person_token(&SecretHash::of(&token), &caller.name, &wanted.scopes, label, lasts).await?;
+    let grant = Grant {
+        account: &caller.name,
+        generation: caller.generation,
+        session: caller.session(),
+        scopes: &wanted.scopes,
+        label,
+        lasts,
+    };
+    let id = match broker.grant(&SecretHash::of(&token), grant).await? {
+        Granted::Made(id) => id,
+        Granted::TooMany => {
+            let why = format!("You have {TOKENS} tokens, which is the limit. Revoke one first.");
+            return Err(Trouble::WrongState(why));
+        }
+        Granted::Over => return Err(Trouble::NotSignedIn),
+    };
     let words: Vec<_> = wanted.scopes.iter().copied().map(Scope::word).collect();
     audit::own(broker, caller, "account.token", "", &words.join(" ")).await;
     Ok(NewPersonToken { id, token })

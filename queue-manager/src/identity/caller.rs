@@ -190,6 +190,8 @@ pub struct Caller {
 }
 
 /// By what a caller was let in.
+    /// The account's generation when they were let in.
+    pub(crate) generation: u64,
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Proof {
     Session(SecretHash),
@@ -209,16 +211,14 @@ impl Proof {
 
 impl Caller {
     fn of(account: Account, proof: Proof) -> Self {
-        Self { name: account.name, role: account.role, proof }
+        Self { name: account.name, role: account.role, generation: account.generation, proof }
     }
 
     /// All seats are one origin, and a script in any of them has the cookie of whoever opened it: so a cookie opens a seat
     /// and never steers the room. The dashboard is on an origin of its own and brings its session itself.
     fn in_a_browser(self) -> Self {
         match self.proof {
-            Proof::Session(secret) => {
-                Self { role: Role::Participant, proof: Proof::Cookie(secret), name: self.name }
-            }
+            Proof::Session(secret) => Self { role: Role::Participant, proof: Proof::Cookie(secret), ..self },
             _ => self,
         }
     }

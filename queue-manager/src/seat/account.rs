@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::input::{Filled, Named};
 use crate::api::account;
 use crate::identity::Caller;
+use crate::identity::guard::Pace;
 use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -78,8 +79,9 @@ pub(super) async fn make_token(
 ) -> Result<Response, SeatTrouble> {
     let caller = in_person(caller)?;
     let scopes = if form.may == "work" { vec![Scope::Read, Scope::Work] } else { vec![Scope::Read] };
+    State(pace): State<Pace>,
     let wanted = WantedPersonToken { label: form.label, scopes, days: Some(form.days.parse().unwrap_or(0)) };
-    match account::make(&broker, &caller, wanted).await {
+    match account::make(&broker, &pace, &caller, wanted).await {
         Ok(made) => Ok(shown(look, &broker, &caller, Some(&made.token), "").await?),
         Err(trouble) => {
             let (status, _) = trouble.status_and_code();

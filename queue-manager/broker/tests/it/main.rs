@@ -25,6 +25,7 @@ mod identity;
 mod leases;
 mod listening;
 mod outages;
+mod signing_in;
 mod steering;
 mod stores;
 mod submitting;
