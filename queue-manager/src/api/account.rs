@@ -50,18 +50,11 @@ pub(crate) async fn sessions(
     Ok(Json(SessionList { sessions: listed_sessions(&broker, &caller).await? }))
 }
 
-/// Ends those of the caller's sessions that are meant; how many they were.
-pub(crate) async fn end(
-    broker: &Broker,
-    caller: &Caller,
-    meant: impl Fn(&ListedSession) -> bool,
-) -> Result<usize, Trouble> {
-    let mut ended = 0;
-    for session in own_sessions(broker, caller).await?.iter().filter(|session| meant(session)) {
-        broker.end_session(&session.secret).await?;
-        ended += 1;
-    }
-    Ok(ended)
+/// Ends one session of the caller's.
+pub(crate) async fn end(broker: &Broker, caller: &Caller, id: &TokenId) -> Result<(), Trouble> {
+    let sessions = own_sessions(broker, caller).await?;
+    let session = sessions.iter().find(|session| session.id == *id).ok_or(Trouble::NotFound)?;
+    Ok(broker.end_session(&session.secret).await?)
 }
 
 pub(crate) async fn end_session(
@@ -69,10 +62,8 @@ pub(crate) async fn end_session(
     caller: Caller,
     Named(id): Named<TokenId>,
 ) -> Result<StatusCode, Trouble> {
-    match end(&broker, &caller, |session| session.id == id).await? {
-        0 => Err(Trouble::NotFound),
-        _ => Ok(StatusCode::NO_CONTENT),
-    }
+    end(&broker, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Vec<PersonToken>, Trouble> {
@@ -88,7 +79,6 @@ pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Ve
     Ok(tokens.collect())
 }
 
-    State(pace): State<Pace>,
 pub(crate) async fn tokens(
     State(broker): State<Broker>,
     caller: Caller,
@@ -98,7 +88,7 @@ pub(crate) async fn tokens(
 
 pub(crate) async fn make_token(
     State(broker): State<Broker>,
-    pace: &Pace,
+    State(pace): State<Pace>,
     caller: Caller,
     Body(wanted): Body<WantedPersonToken>,
 ) -> Result<(StatusCode, Json<NewPersonToken>), Trouble> {
@@ -108,6 +98,7 @@ pub(crate) async fn make_token(
 /// Makes a token of the caller's.
 pub(crate) async fn make(
     broker: &Broker,
+    pace: &Pace,
     caller: &Caller,
     mut wanted: WantedPersonToken,
 ) -> Result<NewPersonToken, Trouble> {
