@@ -12,7 +12,7 @@ use queue_broker::Broker;
 use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
 use queue_protocol::api::{Role, Scope};
-use queue_protocol::{AccountName, timings};
+use queue_protocol::{AccountName, limits, timings};
 
 use super::cookie::CookieKind;
 use super::password::Passwords;
@@ -56,6 +56,10 @@ impl Identity {
         let Ok(name) = name.parse::<AccountName>() else {
             return Err(Trouble::WrongPassword);
         };
+        // Before it is hashed: what anyone may send must cost nothing.
+        if password.len() > limits::PASSWORD {
+            return Err(Trouble::WrongPassword);
+        }
         let account = self.broker.account(&name).await?;
         self.passwords.verify(&name, account, password).await
     }
@@ -186,12 +190,12 @@ pub struct Caller {
     pub name: AccountName,
     /// What it may do.
     pub role: Role,
+    /// The account's generation when they were let in.
+    pub(crate) generation: u64,
     proof: Proof,
 }
 
 /// By what a caller was let in.
-    /// The account's generation when they were let in.
-    pub(crate) generation: u64,
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Proof {
     Session(SecretHash),

@@ -10,6 +10,7 @@ use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
 use queue_broker::transitions::enter::Entered;
 use queue_protocol::api::{SignIn, SignedIn};
+use queue_protocol::limits;
 use serde::Deserialize;
 
 use super::caller::{Caller, Identity};
@@ -63,7 +64,10 @@ pub(crate) async fn token(
     headers: HeaderMap,
     sign_in: Result<Json<SignIn>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
-    let Json(sign_in) = sign_in.map_err(|rejection| Trouble::BadRequest(rejection.body_text()))?;
+    let Json(sign_in) = sign_in.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge(limits::SIGN_IN),
+        _ => Trouble::BadRequest(rejection.body_text()),
+    })?;
     let (account, token) = begin(&identity, &broker, &pace, sign_in, about(&headers)).await?;
     Ok((StatusCode::CREATED, Json(SignedIn { token, name: account.name, role: account.role })))
 }
