@@ -31,8 +31,8 @@ async fn one_session_too_many_ends_the_oldest_and_nobody_elses() {
         let later = broker.at_clock_offset(Duration::from_secs(n as u64));
         enter(&later, &ada.name, &format!("session {n}")).await;
     }
-    assert_eq!(heard.recv().await, Some(Signal::SessionOver(first.clone())));
     assert_eq!(broker.session(&first).await.unwrap(), None);
+    assert_eq!(heard.recv().await, Some(Signal::SessionOver(first)));
     assert_eq!(broker.sessions_of(&ada).await.unwrap().len(), SESSIONS);
     assert!(broker.session(&bens).await.unwrap().is_some());
 
