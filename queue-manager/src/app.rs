@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use queue_broker::Broker;
-use queue_protocol::timings;
+use queue_protocol::{limits, timings};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -241,7 +241,10 @@ fn public_router(app: App) -> Router {
     let (seats, identity, pace) = (seat::Seats::new(&app), app.identity.clone(), app.pace.clone());
     Router::new()
         .route("/", get(sign_in::home))
-        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route(
+            "/sign-in",
+            get(sign_in::page).post(sign_in::submit).layer(DefaultBodyLimit::max(limits::SIGN_IN)),
+        )
         .route("/sign-out", post(sign_in::sign_out))
         .route("/join/{secret}", get(join::page).post(join::submit))
         .route("/healthz", get(health::alive))

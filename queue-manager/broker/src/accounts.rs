@@ -7,8 +7,7 @@ use queue_protocol::api::Role;
 
 use crate::connection::Broker;
 use crate::error::BrokerError;
-use crate::sessions::GENERATION;
-use crate::signals::Door;
+use crate::sessions::generation;
 
 /// One account. Its `Debug` shows no hash.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub struct Account {
     pub password_hash: String,
     /// Whether signing in is refused.
     pub disabled: bool,
+    /// Grows whenever its sessions are ended, and is not written with the rest. What is of another generation is over.
+    pub generation: u64,
 }
 
 impl std::fmt::Debug for Account {
@@ -30,6 +31,7 @@ impl std::fmt::Debug for Account {
             .field("role", &self.role)
             .field("password_hash", &"***")
             .field("disabled", &self.disabled)
+            .field("generation", &self.generation)
             .finish()
     }
 }
@@ -41,30 +43,8 @@ impl Account {
             role: Role::from_word(fields.get("role")?)?,
             password_hash: fields.get("password_hash")?.clone(),
             disabled: fields.get("disabled").is_some_and(|word| word == "1"),
+            generation: generation(fields).parse().ok()?,
         })
-    }
-}
-
-/// One thing about an account that is changed.
-#[derive(Clone, PartialEq, Eq)]
-pub enum AccountChange {
-    /// Whether signing in is refused.
-    Disabled(bool),
-    /// The new password's hash as a PHC string.
-    PasswordHash(String),
-    /// What it may do from now on.
-    Role(Role),
-}
-
-impl AccountChange {
-    /// The field and its value in the store.
-    fn field(&self) -> (&'static str, &str) {
-        match self {
-            Self::Disabled(true) => ("disabled", "1"),
-            Self::Disabled(false) => ("disabled", "0"),
-            Self::PasswordHash(hash) => ("password_hash", hash),
-            Self::Role(role) => ("role", role.word()),
-        }
     }
 }
 
@@ -89,32 +69,6 @@ impl Broker {
             .query_async::<()>(&mut connection)
             .await?;
         Ok(())
-    }
-
-    /// Changes one thing about an account. Whatever takes something away (all but enabling it) ends its sessions and
-    /// closes its sockets: whoever has them must sign in again. Answers whether there is such an account.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: changed or not; change it again.
-    pub async fn change_account(
-        &self,
-        name: &AccountName,
-        change: &AccountChange,
-    ) -> Result<bool, BrokerError> {
-        let Some(account) = self.account(name).await? else {
-            return Ok(false);
-        };
-        let mut connection = self.connection.clone();
-        let (field, value) = change.field();
-        let mut pipeline = redis::pipe();
-        pipeline.atomic().hset(self.keys.account(name), field, value).ignore();
-        if *change != AccountChange::Disabled(false) {
-            let door = Door::SignedOut { signed_out: account.name, role: account.role };
-            pipeline.hincr(self.keys.account(name), GENERATION, 1).ignore();
-            pipeline.publish(self.keys.doors(), door.encode()).ignore();
-        }
-        pipeline.query_async::<()>(&mut connection).await?;
-        Ok(true)
     }
 
     /// One account.

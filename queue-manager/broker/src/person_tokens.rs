@@ -1,8 +1,7 @@
-//! Tokens of people, for their programs: kept by the SHA-256 of their secret, with what they may be used for and an end.
+//! Tokens of people, for their programs, once they are granted: kept by the SHA-256 of their secret, with what they may be used for and an end.
 //! What ends an account's sessions ends its tokens.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use queue_protocol::api::Scope;
 use queue_protocol::{AccountName, TokenId};
@@ -47,47 +46,6 @@ fn number(fields: &HashMap<String, String>, name: &str) -> u64 {
 }
 
 impl Broker {
-    /// Lets whoever has this secret be that person, within these scopes and for so long.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: written or not; make another.
-    pub async fn put_person_token(
-        &self,
-        secret: &SecretHash,
-        account: &AccountName,
-        scopes: &[Scope],
-        label: &str,
-        lasts: Duration,
-    ) -> Result<TokenId, BrokerError> {
-        let id = secret.id()?;
-        let mut connection = self.connection.clone();
-        let generation: Option<u64> = redis::cmd("HGET")
-            .arg(self.keys.account(account))
-            .arg(GENERATION)
-            .query_async(&mut connection)
-            .await?;
-        let made_at = self.now_ms().await?;
-        let expires_at = made_at + u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX / 2);
-        let words: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
-        redis::pipe()
-            .atomic()
-            .hset_multiple(
-                self.keys.token(secret.as_str()),
-                &[
-                    ("account", account.as_str()),
-                    ("scopes", &words.join(" ")),
-                    ("label", label),
-                    (GENERATION, &generation.unwrap_or_default().to_string()),
-                    ("made_at", &made_at.to_string()),
-                    ("expires_at", &expires_at.to_string()),
-                ],
-            )
-            .hset(self.keys.person_tokens(), id.as_str(), secret.as_str())
-            .query_async::<()>(&mut connection)
-            .await?;
-        Ok(id)
-    }
-
     /// The account behind a token that has not ended, and what the token may be used for.
     ///
     /// # Errors

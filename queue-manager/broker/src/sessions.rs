@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use queue_protocol::TokenId;
 use queue_protocol::api::Role;
-use queue_protocol::{AccountName, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,9 +22,6 @@ pub const INSTRUCTOR_IDLE: Duration = Duration::from_secs(2 * 3600);
 
 /// How long a session lasts at most, whatever is done with it.
 pub const SESSION_LASTS: Duration = Duration::from_secs(16 * 3600);
-
-/// Characters kept of what a browser calls itself.
-const ABOUT: usize = 200;
 
 /// How long somebody counts as here after their last request.
 const HERE_FOR: Duration = Duration::from_secs(90);
@@ -81,37 +78,6 @@ pub struct ListedSession {
 }
 
 impl Broker {
-    /// Begins a session. `about` is what the browser or program calls itself.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`]: nobody is signed in by it.
-    pub async fn begin_session(
-        &self,
-        secret: &SecretHash,
-        account: &AccountName,
-        about: &str,
-    ) -> Result<(), BrokerError> {
-        let mut connection = self.connection.clone();
-        // Read first: an account whose sessions end in between has another generation by then.
-        let fields: HashMap<String, String> =
-            redis::cmd("HGETALL").arg(self.keys.account(account)).query_async(&mut connection).await?;
-        let made_at = self.now_ms().await?;
-        let about: String = about.chars().filter(|c| !c.is_control()).take(ABOUT).collect();
-        let key = self.keys.session(&secret.0);
-        redis::pipe()
-            .atomic()
-            .hset(&key, "account", account.as_str())
-            .hset(&key, GENERATION, generation(&fields))
-            .hset(&key, "made_at", made_at)
-            .hset(&key, "about", about)
-            .pexpire(&key, ms(idle(fields.get("role"))))
-            .hset(self.keys.sessions(account), secret.id()?.as_str(), &secret.0)
-            .pexpire(self.keys.sessions(account), ms(SESSION_LASTS))
-            .query_async::<()>(&mut connection)
-            .await?;
-        Ok(())
-    }
-
     /// The account behind a session, read anew, so that disabling it takes effect; renews the session's idle time, but
     /// never beyond its end.
     ///
@@ -224,16 +190,12 @@ impl Broker {
     }
 }
 
-fn ms(duration: Duration) -> i64 {
+pub(crate) fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn idle_of(role: Role) -> Duration {
+pub(crate) fn idle_of(role: Role) -> Duration {
     if role == Role::Instructor { INSTRUCTOR_IDLE } else { SESSION_IDLE }
-}
-
-fn idle(role: Option<&String>) -> Duration {
-    role.and_then(|word| Role::from_word(word)).map_or(INSTRUCTOR_IDLE, idle_of)
 }
 
 pub(crate) fn generation(fields: &HashMap<String, String>) -> &str {

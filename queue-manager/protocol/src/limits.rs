@@ -2,6 +2,10 @@
 
 /// A submitted workflow; also nginx's limit for everything but uploads.
 pub const BODY: usize = 10 * 1024 * 1024;
+/// What anyone may send before they are signed in: a name and a password, with room for how it is written.
+pub const SIGN_IN: usize = 8 * 1024;
+/// A password. Those that the program makes have 19 characters.
+pub const PASSWORD: usize = 256;
 /// A compressed body larger than this goes to the file store instead of Redis.
 pub const BODY_IN_REDIS: usize = 256 * 1024;
 /// A stored body larger than this reaches the worker over HTTP instead of the link.

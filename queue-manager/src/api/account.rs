@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
 use queue_broker::sessions::{ListedSession, SecretHash};
+use queue_broker::transitions::grant::{Grant, Granted, TOKENS};
 use queue_protocol::TokenId;
 use queue_protocol::api::{
     NewPersonToken, PersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
@@ -16,11 +17,10 @@ use super::input::{Body, Named};
 use super::tokens::days;
 use crate::identity::Caller;
 use crate::identity::caller::TOKEN_PREFIX;
+use crate::identity::guard::Pace;
 use crate::identity::password::random_secret;
 use crate::problem::Trouble;
 
-/// Tokens that one person may have.
-const TOKENS: usize = 20;
 /// Characters of what a token is called.
 const LABEL: usize = 60;
 /// Days that a token lasts when nobody says how many.
@@ -50,18 +50,11 @@ pub(crate) async fn sessions(
     Ok(Json(SessionList { sessions: listed_sessions(&broker, &caller).await? }))
 }
 
-/// Ends those of the caller's sessions that are meant; how many they were.
-pub(crate) async fn end(
-    broker: &Broker,
-    caller: &Caller,
-    meant: impl Fn(&ListedSession) -> bool,
-) -> Result<usize, Trouble> {
-    let mut ended = 0;
-    for session in own_sessions(broker, caller).await?.iter().filter(|session| meant(session)) {
-        broker.end_session(&session.secret).await?;
-        ended += 1;
-    }
-    Ok(ended)
+/// Ends one session of the caller's.
+pub(crate) async fn end(broker: &Broker, caller: &Caller, id: &TokenId) -> Result<(), Trouble> {
+    let sessions = own_sessions(broker, caller).await?;
+    let session = sessions.iter().find(|session| session.id == *id).ok_or(Trouble::NotFound)?;
+    Ok(broker.end_session(&session.secret).await?)
 }
 
 pub(crate) async fn end_session(
@@ -69,10 +62,8 @@ pub(crate) async fn end_session(
     caller: Caller,
     Named(id): Named<TokenId>,
 ) -> Result<StatusCode, Trouble> {
-    match end(&broker, &caller, |session| session.id == id).await? {
-        0 => Err(Trouble::NotFound),
-        _ => Ok(StatusCode::NO_CONTENT),
-    }
+    end(&broker, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Vec<PersonToken>, Trouble> {
@@ -97,15 +88,17 @@ pub(crate) async fn tokens(
 
 pub(crate) async fn make_token(
     State(broker): State<Broker>,
+    State(pace): State<Pace>,
     caller: Caller,
     Body(wanted): Body<WantedPersonToken>,
 ) -> Result<(StatusCode, Json<NewPersonToken>), Trouble> {
-    Ok((StatusCode::CREATED, Json(make(&broker, &caller, wanted).await?)))
+    Ok((StatusCode::CREATED, Json(make(&broker, &pace, &caller, wanted).await?)))
 }
 
 /// Makes a token of the caller's.
 pub(crate) async fn make(
     broker: &Broker,
+    pace: &Pace,
     caller: &Caller,
     mut wanted: WantedPersonToken,
 ) -> Result<NewPersonToken, Trouble> {
@@ -124,16 +117,26 @@ pub(crate) async fn make(
         return Err(Trouble::Forbidden);
     }
     let lasts = days(wanted.days.unwrap_or(USUAL_DAYS))?;
-    if broker.person_tokens(Some(&caller.name)).await?.len() >= TOKENS {
-        return Err(Trouble::WrongState(format!(
-            "You have {TOKENS} tokens, which is the limit. Revoke one first."
-        )));
-    }
+    pace.sign_in(&caller.name)?;
     let token = format!("{TOKEN_PREFIX}{}", random_secret());
-    let id =
-        broker.put_person_token(&SecretHash::of(&token), &caller.name, &wanted.scopes, label, lasts).await?;
+    let grant = Grant {
+        account: &caller.name,
+        generation: caller.generation,
+        session: caller.session(),
+        scopes: &wanted.scopes,
+        label,
+        lasts,
+    };
+    let id = match broker.grant(&SecretHash::of(&token), grant).await? {
+        Granted::Made(id) => id,
+        Granted::TooMany => {
+            let why = format!("You have {TOKENS} tokens, which is the limit. Revoke one first.");
+            return Err(Trouble::WrongState(why));
+        }
+        Granted::Over => return Err(Trouble::NotSignedIn),
+    };
     let words: Vec<_> = wanted.scopes.iter().copied().map(Scope::word).collect();
-    audit::note(broker, caller, "account.token", caller.name.as_str(), "", &words.join(" ")).await;
+    audit::own(broker, caller, "account.token", "", &words.join(" ")).await;
     Ok(NewPersonToken { id, token })
 }
 
@@ -151,6 +154,6 @@ pub(crate) async fn revoke(broker: &Broker, caller: &Caller, id: &TokenId) -> Re
     if !broker.revoke_person_token(id, Some(&caller.name)).await? {
         return Err(Trouble::NotFound);
     }
-    audit::note(broker, caller, "account.token_revoked", caller.name.as_str(), id.as_str(), "").await;
+    audit::own(broker, caller, "account.token_revoked", id.as_str(), "").await;
     Ok(())
 }

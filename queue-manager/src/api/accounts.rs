@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use queue_broker::Broker;
-use queue_broker::accounts::{Account as Stored, AccountChange};
+use queue_broker::accounts::Account as Stored;
 use queue_broker::sessions::SecretHash;
+use queue_broker::transitions::change::AccountChange;
 use queue_broker::transitions::depart::{Departed, Stayed};
 use queue_protocol::AccountName;
 use queue_protocol::api::{
@@ -60,7 +61,7 @@ pub(crate) async fn add(
     }
     let (password, password_hash) = new_password().await?;
     let role = wanted.role.unwrap_or(Role::Participant);
-    let account = Stored { name: wanted.name, role, password_hash, disabled: false };
+    let account = Stored { name: wanted.name, role, password_hash, disabled: false, generation: 0 };
     broker.put_account(&account).await?;
     audit::note(&broker, &caller, "account.add", account.name.as_str(), "", role.word()).await;
     Ok((StatusCode::CREATED, Json(NewPassword { name: account.name, password })))
@@ -170,7 +171,7 @@ pub(crate) async fn link(
         return Err(Trouble::BadRequest("This account is disabled. Enable it first.".to_owned()));
     }
     let secret = random_secret();
-    let until = broker.put_join_link(&SecretHash::of(&secret), &name).await?;
+    let until = broker.put_join_link(&SecretHash::of(&secret), &account).await?;
     audit::note(&broker, &caller, "account.link", name.as_str(), "", "").await;
     Ok((StatusCode::CREATED, Json(JoinLink { name, path: format!("/join/{secret}"), until })))
 }

@@ -3,9 +3,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use queue_broker::Broker;
 use queue_broker::transitions::configure::Changed;
 use queue_broker::transitions::record::Deed;
+use queue_broker::{Broker, BrokerError};
 use queue_protocol::JobId;
 use queue_protocol::api::{AuditFilter, AuditLog, Role};
 
@@ -31,9 +31,22 @@ pub(super) async fn note(
     before: &str,
     after: &str,
 ) {
-    let (what, target) = (what.to_owned(), target.to_owned());
-    let deed = Deed { what, target, before: before.to_owned(), after: after.to_owned() };
-    if let Err(error) = broker.record_deed(&caller.name, deed).await {
+    written(caller, broker.record_deed(&caller.name, deed(what, target, before, after)).await);
+}
+
+/// What somebody did with their own account.
+pub(super) async fn own(broker: &Broker, caller: &Caller, what: &'static str, before: &str, after: &str) {
+    let deed = deed(what, caller.name.as_str(), before, after);
+    written(caller, broker.record_own_deed(&caller.name, deed).await);
+}
+
+fn deed(what: &'static str, target: &str, before: &str, after: &str) -> Deed {
+    let [target, before, after] = [target, before, after].map(str::to_owned);
+    Deed { what: what.to_owned(), target, before, after }
+}
+
+fn written(caller: &Caller, outcome: Result<(), BrokerError>) {
+    if let Err(error) = outcome {
         tracing::error!(%error, participant.id = %caller.name, "an entry of the audit log was not written");
     }
 }

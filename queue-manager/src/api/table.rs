@@ -261,12 +261,10 @@ pub fn rows() -> Vec<Row> {
 pub(crate) fn router(app: &App) -> Router<App> {
     let mut router = Router::new();
     for row in rows() {
-        let guarded =
+        let most = if row.who == Who::Anyone { limits::SIGN_IN } else { limits::BODY };
+        let guarded: MethodRouter<App> =
             (row.handler)().layer(from_fn_with_state((app.clone(), row.who, row.needs()), guard::check));
-        router = router.route(row.path, guarded);
+        router = router.route(row.path, guarded.layer(DefaultBodyLimit::max(most)));
     }
-    router
-        .fallback(async || Trouble::NotFound)
-        .method_not_allowed_fallback(async || Trouble::WrongMethod)
-        .layer(DefaultBodyLimit::max(limits::BODY))
+    router.fallback(async || Trouble::NotFound).method_not_allowed_fallback(async || Trouble::WrongMethod)
 }

@@ -9,6 +9,7 @@ use queue_broker::Broker;
 use queue_broker::person_tokens::PersonToken;
 use queue_broker::sessions::SecretHash;
 use queue_broker::tokens::WorkerToken;
+use queue_broker::transitions::grant::{Grant, Granted, TOKENS};
 use queue_protocol::api::Scope;
 use queue_protocol::{AccountName, TokenId, WorkerName};
 use serde_json::{Value, json};
@@ -117,11 +118,19 @@ async fn grant(
     (days, label): (u16, &str),
     output: Output,
 ) -> anyhow::Result<()> {
-    if broker.account(account).await?.is_none() {
+    let Some(found) = broker.account(account).await? else {
         bail!("there is no account {account}; `user list` shows them all");
-    }
+    };
     let secret = format!("{TOKEN_PREFIX}{}", random_secret());
-    let id = broker.put_person_token(&SecretHash::of(&secret), account, scopes, label, lasts(days)).await?;
+    let generation = found.generation;
+    let wanted = Grant { account, generation, session: None, scopes, label, lasts: lasts(days) };
+    let id = match broker.grant(&SecretHash::of(&secret), wanted).await? {
+        Granted::Made(id) => id,
+        Granted::TooMany => {
+            bail!("{account} has {TOKENS} tokens, which is the limit; `token revoke` makes room")
+        }
+        Granted::Over => bail!("{account} was signed out at this moment; nothing was granted"),
+    };
     if output.json {
         return print::json(&json!({"id": id, "account": account, "scopes": scopes, "token": secret}));
     }

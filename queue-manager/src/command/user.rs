@@ -3,7 +3,8 @@
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 use queue_broker::Broker;
-use queue_broker::accounts::{Account, AccountChange};
+use queue_broker::accounts::Account;
+use queue_broker::transitions::change::AccountChange;
 use queue_protocol::AccountName;
 use queue_protocol::api::Role;
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ async fn add(broker: &Broker, names: Vec<AccountName>, role: Role, output: Outpu
     let mut made = Vec::new();
     for name in names {
         let password = random_password();
-        let account = Account { name, role, password_hash: hash(&password)?, disabled: false };
+        let account = Account { name, role, password_hash: hash(&password)?, disabled: false, generation: 0 };
         broker.put_account(&account).await?;
         made.push((account.name, password));
     }

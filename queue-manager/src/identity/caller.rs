@@ -12,7 +12,7 @@ use queue_broker::Broker;
 use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
 use queue_protocol::api::{Role, Scope};
-use queue_protocol::{AccountName, timings};
+use queue_protocol::{AccountName, limits, timings};
 
 use super::cookie::CookieKind;
 use super::password::Passwords;
@@ -56,6 +56,10 @@ impl Identity {
         let Ok(name) = name.parse::<AccountName>() else {
             return Err(Trouble::WrongPassword);
         };
+        // Before it is hashed: what anyone may send must cost nothing.
+        if password.len() > limits::PASSWORD {
+            return Err(Trouble::WrongPassword);
+        }
         let account = self.broker.account(&name).await?;
         self.passwords.verify(&name, account, password).await
     }
@@ -186,6 +190,8 @@ pub struct Caller {
     pub name: AccountName,
     /// What it may do.
     pub role: Role,
+    /// The account's generation when they were let in.
+    pub(crate) generation: u64,
     proof: Proof,
 }
 
@@ -209,16 +215,14 @@ impl Proof {
 
 impl Caller {
     fn of(account: Account, proof: Proof) -> Self {
-        Self { name: account.name, role: account.role, proof }
+        Self { name: account.name, role: account.role, generation: account.generation, proof }
     }
 
     /// All seats are one origin, and a script in any of them has the cookie of whoever opened it: so a cookie opens a seat
     /// and never steers the room. The dashboard is on an origin of its own and brings its session itself.
     fn in_a_browser(self) -> Self {
         match self.proof {
-            Proof::Session(secret) => {
-                Self { role: Role::Participant, proof: Proof::Cookie(secret), name: self.name }
-            }
+            Proof::Session(secret) => Self { role: Role::Participant, proof: Proof::Cookie(secret), ..self },
             _ => self,
         }
     }

@@ -23,12 +23,15 @@ const REQUESTS: Quota =
 /// Submits of one account: ComfyUI's own batch of 100 at once, then two a second.
 const SUBMITS: Quota =
     Quota::per_second(NonZeroU32::MIN.saturating_add(1)).allow_burst(NonZeroU32::MIN.saturating_add(119));
+/// Sign-ins of one account and tokens that it makes: a script that signs in whenever it is started stays below.
+const SIGN_INS: Quota = Quota::per_second(NonZeroU32::MIN).allow_burst(NonZeroU32::MIN.saturating_add(59));
 
 /// How often an account may come. By account and not by address: a whole room shares one.
 #[derive(Clone)]
 pub(crate) struct Pace {
     requests: Arc<DefaultKeyedRateLimiter<AccountName>>,
     submits: Arc<DefaultKeyedRateLimiter<AccountName>>,
+    sign_ins: Arc<DefaultKeyedRateLimiter<AccountName>>,
 }
 
 impl Default for Pace {
@@ -36,6 +39,7 @@ impl Default for Pace {
         Self {
             requests: Arc::new(RateLimiter::keyed(REQUESTS)),
             submits: Arc::new(RateLimiter::keyed(SUBMITS)),
+            sign_ins: Arc::new(RateLimiter::keyed(SIGN_INS)),
         }
     }
 }
@@ -49,6 +53,11 @@ impl Pace {
     /// A submit, from a tab or by the API.
     pub(crate) fn submit(&self, name: &AccountName) -> Result<(), Trouble> {
         self.submits.check_key(name).map_err(|_| Trouble::TooFast)
+    }
+
+    /// A sign-in whose password is right, or a token of one's own: nobody else's tries count.
+    pub(crate) fn sign_in(&self, name: &AccountName) -> Result<(), Trouble> {
+        self.sign_ins.check_key(name).map_err(|_| Trouble::TooFast)
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_broker::Broker;
 use queue_broker::sessions::SecretHash;
+use queue_broker::transitions::enter::Entered;
 
 use super::caller::Identity;
 use super::password::random_secret;
@@ -13,8 +14,8 @@ use super::sign_in::about;
 use crate::pages::Look;
 use crate::problem::Trouble;
 
-const OVER: &str =
-    "This link was used already, or is older than a day. Ask for a new one, or sign in with your password.";
+const OVER: &str = "This link was used already, was replaced or taken back, or is older than a day. Ask for a new one, or sign in with \
+     your password.";
 const AWAY: &str = "The queue store is not answering. Try again in a moment.";
 
 /// `GET /join/{secret}`
@@ -24,7 +25,7 @@ pub(crate) async fn page(
     Path(secret): Path<String>,
 ) -> Response {
     match broker.join_link(&SecretHash::of(&secret)).await {
-        Ok(Some(name)) => look.join(name.as_str()),
+        Ok(Some(account)) => look.join(account.name.as_str()),
         Ok(None) => look.sign_in(OVER),
         Err(_) => look.sign_in(AWAY),
     }
@@ -49,13 +50,11 @@ pub(crate) async fn submit(
 }
 
 async fn begin(broker: &Broker, secret: &str, about: &str) -> Result<Option<(String, String)>, Trouble> {
-    let Some(name) = broker.use_join_link(&SecretHash::of(secret)).await? else { return Ok(None) };
-    let account = broker.account(&name).await?.filter(|account| !account.disabled);
-    if account.is_none() {
+    let Some(account) = broker.use_join_link(&SecretHash::of(secret)).await? else { return Ok(None) };
+    let session = random_secret();
+    if broker.enter(&SecretHash::of(&session), &account, about).await? == Entered::Over {
         return Ok(None);
     }
-    let session = random_secret();
-    broker.begin_session(&SecretHash::of(&session), &name, about).await?;
-    tracing::info!(participant.id = %name, "signed in by a link");
-    Ok(Some((name.to_string(), session)))
+    tracing::info!(participant.id = %account.name, "signed in by a link");
+    Ok(Some((account.name.to_string(), session)))
 }

@@ -182,7 +182,13 @@ mod tests {
 
     fn account(password: &str) -> Account {
         let password_hash = hash(password).unwrap();
-        Account { name: "ada".parse().unwrap(), role: Role::Participant, password_hash, disabled: false }
+        Account {
+            name: "ada".parse().unwrap(),
+            role: Role::Participant,
+            password_hash,
+            disabled: false,
+            generation: 0,
+        }
     }
 
     #[test]

@@ -8,10 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use queue_broker::Broker;
 use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
+use queue_broker::transitions::enter::Entered;
 use queue_protocol::api::{SignIn, SignedIn};
+use queue_protocol::limits;
 use serde::Deserialize;
 
 use super::caller::{Caller, Identity};
+use super::guard::Pace;
 use super::password::random_secret;
 use crate::pages;
 use crate::problem::Trouble;
@@ -25,6 +28,7 @@ pub(crate) struct Why {
 pub(crate) async fn page(State(look): State<pages::Look>, Query(why): Query<Why>) -> Response {
     let message = match why.failed.as_deref() {
         None => "",
+        Some("often") => "You have just signed in many times. Try again in a few seconds.",
         Some("slow") => "Others are just signing in with this name. Try again in a few seconds.",
         Some("store") => "The queue store is not answering. Try again in a moment.",
         Some(_) => "That name and password do not go together.",
@@ -36,15 +40,17 @@ pub(crate) async fn page(State(look): State<pages::Look>, Query(why): Query<Why>
 pub(crate) async fn submit(
     State(identity): State<Identity>,
     State(broker): State<Broker>,
+    State(pace): State<Pace>,
     headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Response {
-    match begin(&identity, &broker, form, about(&headers)).await {
+    match begin(&identity, &broker, &pace, form, about(&headers)).await {
         Ok((account, secret)) => {
             let cookie = [(header::SET_COOKIE, identity.cookie().begin(&secret))];
             (cookie, Redirect::to(&format!("/{}/", account.name))).into_response()
         }
         Err(Trouble::SlowDown) => Redirect::to("/sign-in?failed=slow").into_response(),
+        Err(Trouble::TooFast) => Redirect::to("/sign-in?failed=often").into_response(),
         Err(Trouble::WrongPassword) => Redirect::to("/sign-in?failed=name").into_response(),
         Err(_) => Redirect::to("/sign-in?failed=store").into_response(),
     }
@@ -54,11 +60,15 @@ pub(crate) async fn submit(
 pub(crate) async fn token(
     State(identity): State<Identity>,
     State(broker): State<Broker>,
+    State(pace): State<Pace>,
     headers: HeaderMap,
     sign_in: Result<Json<SignIn>, JsonRejection>,
 ) -> Result<(StatusCode, Json<SignedIn>), Trouble> {
-    let Json(sign_in) = sign_in.map_err(|rejection| Trouble::BadRequest(rejection.body_text()))?;
-    let (account, token) = begin(&identity, &broker, sign_in, about(&headers)).await?;
+    let Json(sign_in) = sign_in.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge(limits::SIGN_IN),
+        _ => Trouble::BadRequest(rejection.body_text()),
+    })?;
+    let (account, token) = begin(&identity, &broker, &pace, sign_in, about(&headers)).await?;
     Ok((StatusCode::CREATED, Json(SignedIn { token, name: account.name, role: account.role })))
 }
 
@@ -70,18 +80,16 @@ pub(super) fn about(headers: &HeaderMap) -> &str {
 async fn begin(
     identity: &Identity,
     broker: &Broker,
+    pace: &Pace,
     sign_in: SignIn,
     about: &str,
 ) -> Result<(Account, String), Trouble> {
     let account = identity.verify(sign_in.name.trim(), sign_in.password).await?;
+    pace.sign_in(&account.name)?;
     // A new id at every sign-in: one that was set before means nothing.
     let secret = random_secret();
-    let session = SecretHash::of(&secret);
-    broker.begin_session(&session, &account.name, about).await?;
-    // The password was verified some time ago: if it was changed meanwhile, this session would outlive it.
-    let now = broker.account(&account.name).await?;
-    if now.is_none_or(|now| now.disabled || now.password_hash != account.password_hash) {
-        broker.end_session(&session).await?;
+    // The password was verified some time ago: if it was changed meanwhile, no session begins.
+    if broker.enter(&SecretHash::of(&secret), &account, about).await? == Entered::Over {
         return Err(Trouble::WrongPassword);
     }
     tracing::info!(participant.id = %account.name, "signed in");

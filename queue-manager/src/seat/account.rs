@@ -11,6 +11,8 @@ use serde::Deserialize;
 use super::input::{Filled, Named};
 use crate::api::account;
 use crate::identity::Caller;
+use crate::identity::caller::Identity;
+use crate::identity::guard::Pace;
 use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
 
@@ -48,17 +50,22 @@ pub(super) async fn end_session(
     Named(id): Named<TokenId>,
 ) -> Result<Response, SeatTrouble> {
     let caller = in_person(caller)?;
-    account::end(&broker, &caller, |session| session.id == id).await?;
-    Ok(back(&caller))
+    match account::end(&broker, &caller, &id).await {
+        Ok(()) | Err(Trouble::NotFound) => Ok(back(&caller)),
+        Err(trouble) => Err(trouble.into()),
+    }
 }
 
-/// Ends all but the one that asks.
+/// Ends all sessions but the one that asks, and whatever else opens the account: tokens, and a link that waits for its use.
 pub(super) async fn end_others(
     State(broker): State<Broker>,
+    State(identity): State<Identity>,
     caller: Caller,
 ) -> Result<Response, SeatTrouble> {
     let caller = in_person(caller)?;
-    account::end(&broker, &caller, |session| caller.session() != Some(&session.secret)).await?;
+    broker.depart_elsewhere(&caller.name, caller.session()).await?;
+    // What this browser asks next is asked as who it is since.
+    identity.forget_sessions();
     Ok(back(&caller))
 }
 
@@ -73,13 +80,14 @@ pub(super) struct Wanted {
 pub(super) async fn make_token(
     State(look): State<Look>,
     State(broker): State<Broker>,
+    State(pace): State<Pace>,
     caller: Caller,
     Filled(form): Filled<Wanted>,
 ) -> Result<Response, SeatTrouble> {
     let caller = in_person(caller)?;
     let scopes = if form.may == "work" { vec![Scope::Read, Scope::Work] } else { vec![Scope::Read] };
     let wanted = WantedPersonToken { label: form.label, scopes, days: Some(form.days.parse().unwrap_or(0)) };
-    match account::make(&broker, &caller, wanted).await {
+    match account::make(&broker, &pace, &caller, wanted).await {
         Ok(made) => Ok(shown(look, &broker, &caller, Some(&made.token), "").await?),
         Err(trouble) => {
             let (status, _) = trouble.status_and_code();

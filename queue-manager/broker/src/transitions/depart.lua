@@ -2,6 +2,7 @@
 -- With doors
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] account   ARGV[3] after how many ms; 'stay' takes a delayed one back
+-- ARGV[4] SHA-256 of a session that does not end, '' for none
 -- Answers done | later | stays | over (there is nothing to take back) | unknown
 
 local account, after = ARGV[2], ARGV[3]
@@ -12,7 +13,7 @@ if after == 'stay' then
   return { 'stays' }
 end
 if after == '0' then
-  sign_out(account)
+  sign_out(account, ARGV[4])
   return { 'done' }
 end
 -- Said again, it ends no later than it would have.

@@ -2,13 +2,16 @@
 
 pub mod attend;
 pub mod cancel;
+pub mod change;
 pub mod claim;
 pub mod classroom;
 pub mod configure;
 pub mod depart;
 pub mod drain;
+pub mod enter;
 pub mod fail;
 pub mod finish;
+pub mod grant;
 pub mod housekeeping;
 pub mod peek;
 pub mod reap;

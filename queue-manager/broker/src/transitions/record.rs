@@ -13,6 +13,8 @@ use crate::script::script;
 /// Entries that are kept of each.
 const AUDIT: usize = 10_000;
 const MESSAGES: usize = 100;
+/// What one person did with their own, in the audit log.
+pub const OWN_DEEDS: usize = 20;
 
 /// One thing that somebody did, before it is numbered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -58,8 +60,22 @@ impl Broker {
     /// [`BrokerError::Unavailable`]: noted or not.
     pub async fn record_deed(&self, who: &AccountName, deed: Deed) -> Result<(), BrokerError> {
         let entry = json(&StoredDeed { who: who.clone(), deed })?;
-        let call = script!("record").call(self).arg("audit").arg(entry).arg(AUDIT).arg("");
-        call.run().await.map(drop)
+        self.record(entry, "").await
+    }
+
+    /// Notes what somebody did with what is their own. Of each person's only the last few stay in the log: it is for what
+    /// is done to others, and nobody may push that out.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: noted or not.
+    pub async fn record_own_deed(&self, who: &AccountName, deed: Deed) -> Result<(), BrokerError> {
+        let entry = json(&StoredDeed { who: who.clone(), deed })?;
+        self.record(entry, who.as_str()).await
+    }
+
+    async fn record(&self, entry: String, whose_own: &str) -> Result<(), BrokerError> {
+        let call = script!("record").call(self).arg("audit").arg(entry).arg(AUDIT);
+        call.arg(whose_own).arg(OWN_DEEDS).run().await.map(drop)
     }
 
     /// Somebody who opened a job, and whose deed that is in the journal, may look at its pictures for a while.
@@ -94,7 +110,8 @@ impl Broker {
     ) -> Result<Message, BrokerError> {
         let name = to.as_ref().map(AccountName::as_str).unwrap_or_default().to_owned();
         let stored = StoredMessage { to, text };
-        let call = script!("record").call(self).arg("messages").arg(json(&stored)?).arg(MESSAGES).arg(name);
+        let call =
+            script!("record").call(self).arg("messages").arg(json(&stored)?).arg(MESSAGES).arg(name).arg("");
         let reply = call.run().await?;
         Ok(Message { id: reply.parse(1)?, at: reply.parse(2)?, to: stored.to, text: stored.text })
     }

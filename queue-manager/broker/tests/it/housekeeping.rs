@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use queue_broker::transitions::record::Deed;
+use queue_broker::transitions::record::{Deed, OWN_DEEDS};
 use queue_broker::{Broker, BrokerError};
+use queue_protocol::api::AuditEntry;
 use queue_protocol::{JobId, JobState, Lane, Mode, Reason, timings};
 
 use crate::redis_server::{RedisServer, fresh_workshop};
@@ -188,6 +189,23 @@ async fn journals_number_what_they_keep_and_page_backwards() {
     assert_eq!(next.iter().map(|entry| entry.after.as_str()).collect::<Vec<_>>(), ["2", "1", "0"]);
     let said = broker.record_message(Some(person("ada")), "Look here.".to_owned()).await.unwrap();
     assert_eq!(broker.messages().await.unwrap(), [said]);
+}
+
+#[tokio::test]
+async fn nobody_pushes_out_of_the_audit_log_what_was_done_to_others() {
+    let broker = fresh_workshop().await;
+    let deed = |what: &str, n: usize| Deed { what: what.to_owned(), after: n.to_string(), ..Deed::default() };
+    broker.record_deed(&person("teacher"), deed("queue.clear", 0)).await.unwrap();
+    broker.record_own_deed(&person("ben"), deed("account.token", 0)).await.unwrap();
+    for n in 0..OWN_DEEDS + 5 {
+        broker.record_own_deed(&person("ada"), deed("account.token", n)).await.unwrap();
+    }
+    let log = broker.audit(None, 100).await.unwrap();
+    assert_eq!(log.len(), OWN_DEEDS + 2);
+    let of = |entry: &AuditEntry| (entry.who.to_string(), entry.after.clone());
+    let last = log[OWN_DEEDS - 1..].iter().map(of).collect::<Vec<_>>();
+    let kept = [("ada", "5"), ("ben", "0"), ("teacher", "0")];
+    assert_eq!(last, kept.map(|(who, after)| (who.to_owned(), after.to_owned())));
 }
 
 #[tokio::test]

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use queue_broker::Broker;
-use queue_broker::accounts::{Account, AccountChange};
+use queue_broker::accounts::Account;
 use queue_broker::sessions::SecretHash;
 use queue_broker::signals::Signal;
+use queue_broker::transitions::change::AccountChange;
 use queue_broker::transitions::depart::{Departed, Stayed};
+use queue_broker::transitions::enter::Entered;
+use queue_protocol::AccountName;
 use queue_protocol::api::Role;
 
 use crate::listening::listening;
@@ -21,10 +24,10 @@ async fn a_session_names_its_account_until_it_ends_or_the_account_is_disabled() 
         role: Role::Participant,
         password_hash: "$argon2id$…".to_owned(),
         disabled: false,
+        generation: 0,
     };
     broker.put_account(&ada).await.unwrap();
-    let secret = SecretHash::of("a secret");
-    broker.begin_session(&secret, &ada.name, "").await.unwrap();
+    let secret = enter(&broker, &ada.name, "a secret").await;
     assert_eq!(broker.session(&secret).await.unwrap(), Some(ada.clone()));
     assert_eq!(broker.session(&SecretHash::of("another")).await.unwrap(), None);
     ada.disabled = true;
@@ -36,16 +39,24 @@ async fn a_session_names_its_account_until_it_ends_or_the_account_is_disabled() 
     assert_eq!(broker.session(&secret).await.unwrap(), None);
 }
 
-async fn signed_in(broker: &Broker, name: &str) -> (Account, SecretHash) {
+/// A session of an account as it is now.
+pub async fn enter(broker: &Broker, name: &AccountName, secret: &str) -> SecretHash {
+    let account = broker.account(name).await.unwrap().unwrap();
+    let secret = SecretHash::of(secret);
+    assert_eq!(broker.enter(&secret, &account, "").await.unwrap(), Entered::In);
+    secret
+}
+
+pub async fn signed_in(broker: &Broker, name: &str) -> (Account, SecretHash) {
     let account = Account {
         name: person(name),
         role: Role::Participant,
         password_hash: "$argon2id$…".to_owned(),
         disabled: false,
+        generation: 0,
     };
     broker.put_account(&account).await.unwrap();
-    let secret = SecretHash::of(name);
-    broker.begin_session(&secret, &account.name, "").await.unwrap();
+    let secret = enter(broker, &account.name, name).await;
     (account, secret)
 }
 
@@ -60,15 +71,13 @@ async fn sessions_that_ended_with_their_account_stay_ended_when_it_is_enabled_ag
         AccountChange::Role(Role::Instructor),
     ];
     for (n, change) in changes.into_iter().enumerate() {
-        let secret = SecretHash::of(&format!("session {n}"));
-        broker.begin_session(&secret, &ada.name, "").await.unwrap();
+        let secret = enter(&broker, &ada.name, &format!("session {n}")).await;
         assert!(broker.change_account(&ada.name, &change).await.unwrap());
         broker.change_account(&ada.name, &AccountChange::Disabled(false)).await.unwrap();
         assert_eq!(broker.session(&secret).await.unwrap(), None);
         assert_eq!(broker.session(&before).await.unwrap(), None);
     }
-    let after = SecretHash::of("after");
-    broker.begin_session(&after, &ada.name, "").await.unwrap();
+    let after = enter(&broker, &ada.name, "after").await;
     let found = broker.session(&after).await.unwrap().unwrap();
     assert_eq!((found.role, found.password_hash.as_str()), (Role::Instructor, "$argon2id$new"));
     assert!(broker.session(&bens).await.unwrap().is_some(), "nobody else is signed out");
@@ -118,6 +127,7 @@ fn an_account_shows_no_hash_when_printed() {
         role: Role::Instructor,
         password_hash: "$argon2id$secret".to_owned(),
         disabled: false,
+        generation: 0,
     };
     assert!(!format!("{account:?}").contains("secret"));
 }
@@ -141,7 +151,7 @@ async fn whoever_is_signed_out_later_can_stay_until_then() {
     later.tick().await.unwrap();
     assert!(!is_in().await);
     assert_eq!(broker.let_stay(&ada.name).await.unwrap(), Stayed::Over);
-    broker.begin_session(&secret, &ada.name, "").await.unwrap();
+    enter(&broker, &ada.name, "ada").await;
     assert_eq!(broker.depart(&ada.name, Duration::ZERO).await.unwrap(), Departed::Done);
     assert!(!is_in().await, "at once");
     assert_eq!(broker.depart(&person("nobody"), ten).await.unwrap(), Departed::Unknown);

@@ -26,6 +26,7 @@ mod leases;
 mod lining_up;
 mod listening;
 mod outages;
+mod signing_in;
 mod steering;
 mod stores;
 mod submitting;

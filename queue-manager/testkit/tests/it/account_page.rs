@@ -104,3 +104,30 @@ async fn an_account_page_is_its_owners_and_says_what_is_wrong_with_a_form() {
     let tokens: Value = ada.json("/api/v1/account/tokens").await.unwrap();
     assert_eq!(tokens["tokens"][0]["scopes"], serde_json::json!(["read", "work"]));
 }
+
+#[tokio::test]
+async fn signing_out_everywhere_else_revokes_tokens_and_keeps_this_browser() {
+    let workshop = WorkshopBuilder::new().workers(0).with_nginx().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let (here, elsewhere) = (ada.session().await.unwrap(), ada.session().await.unwrap());
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let asked = async |cookie: &str, method: Method, path: &str, body: &'static str| {
+        let request = client.request(method, format!("{}{path}", workshop.front)).header("cookie", cookie);
+        let request = request.header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        request.send().await.unwrap()
+    };
+    let make = |cookie| asked(cookie, Method::POST, "/user001/account/tokens", "label=x&may=work&days=300");
+    let page = make(&elsewhere).await.text().await.unwrap();
+    let token = page.split("id=\"made\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert_eq!(with_token(&workshop, Method::GET, "/api/v1/jobs", &token).await, 200);
+
+    let path = format!("{PAGE}/sessions/end");
+    assert_eq!(asked(&here, Method::POST, &path, "").await.status(), 303);
+    assert_eq!(with_token(&workshop, Method::GET, "/api/v1/jobs", &token).await, 401);
+    assert_eq!(asked(&elsewhere, Method::GET, PAGE, "").await.status(), 401);
+    let page = asked(&here, Method::GET, PAGE, "").await;
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("None yet."));
+    assert_eq!(make(&here).await.status(), 200, "this browser goes on as before");
+}

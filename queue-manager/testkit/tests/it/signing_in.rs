@@ -92,3 +92,40 @@ async fn many_requests_with_a_name_and_a_password_at_once_all_pass() {
     let answers = join_all((0..40).map(|_| ada.json("/api/v1/jobs"))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|body: &Value| body["jobs"].is_array())));
 }
+
+async fn sessions(workshop: &Workshop) -> usize {
+    let keys = workshop.redis(&["--scan", "--pattern", "{workshop}:session:*"]).await.unwrap();
+    keys.lines().filter(|key| !key.is_empty()).count()
+}
+
+#[tokio::test]
+async fn who_signs_in_again_and_again_is_slowed_and_fills_the_store_with_nothing() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let (client, password) = (Client::new(), workshop.password("user001").unwrap());
+    let tries = join_all((0..150).map(|_| sign_in(&workshop, &client, "user001", password))).await;
+    let count = |wanted: u16| tries.iter().filter(|(status, _)| *status == wanted).count();
+    assert!(count(201) >= 60 && count(429) > 0 && count(201) + count(429) == 150, "{} got in", count(201));
+    assert_eq!(sessions(&workshop).await, 50);
+    let bens = workshop.password("user002").unwrap();
+    assert_eq!(sign_in(&workshop, &client, "user002", bens).await.0, 201, "nobody else is slowed");
+    workshop.operator_json(&["user", "password", "user001"]).await.unwrap();
+    assert_eq!(sessions(&workshop).await, 1, "what was ended is gone, and ben's is there");
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_can_have_is_not_even_hashed() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let (client, long) = (Client::new(), "x".repeat(257));
+    // Were it looked at, it would be right.
+    let hash = queue_manager::identity::password::hash(&long).unwrap();
+    workshop.redis(&["hset", "{workshop}:account:user001", "password_hash", &hash]).await.unwrap();
+    assert_eq!(sign_in(&workshop, &client, "user001", &long).await.0, 401);
+    let basic = client.get(format!("{}/api/v1/session", workshop.front)).basic_auth("user001", Some(&long));
+    assert_eq!(basic.send().await.unwrap().status(), 401);
+    let huge = "x".repeat(20_000);
+    assert_eq!(sign_in(&workshop, &client, "user001", &huge).await.0, 413);
+    let form = client.post(format!("{}/sign-in", workshop.front)).header("sec-fetch-site", "same-origin");
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let answer = form.body(format!("name=user001&password={huge}")).send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+}

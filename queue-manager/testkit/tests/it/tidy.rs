@@ -96,6 +96,7 @@ fn every_script_says_its_keys_and_arguments_and_is_called_and_tested() {
         let call = [format!("script!(\"{name}\")"), format!("script!(\"transitions/{name}\")")];
         assert!(call.iter().any(|call| code.contains(call)), "{name}.lua has no caller");
         let verb = match name.as_str() {
+            "change" => ".change_account(".to_owned(),
             "open" => "fresh_workshop".to_owned(),
             "frame" => ".publish(".to_owned(),
             "room" => ".positions(".to_owned(),
