@@ -54,7 +54,7 @@ async fn a_stopping_job_whose_worker_dies_ends_cancelled_and_does_not_run_again(
     let mut taken = Vec::new();
     for second in 0..=LEASE.as_secs() + 1 {
         if let Reaped::Did { taken_back: jobs, .. } =
-            broker.at_clock_offset(Duration::from_secs(second)).reap().await.unwrap()
+            broker.at_clock_offset(Duration::from_secs(second)).reap(LEASE).await.unwrap()
         {
             taken.extend(jobs);
         }

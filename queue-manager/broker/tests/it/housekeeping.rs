@@ -112,7 +112,7 @@ async fn a_full_store_refuses_new_jobs_and_ends_those_it_has() {
     broker.cancel(second, None, AT_ONCE).await.unwrap();
     broker.configure(None, &[("keep_ended", "1")]).await.unwrap();
     assert_eq!(broker.purge().await.unwrap(), 1, "and it makes room");
-    broker.reap().await.unwrap();
+    broker.reap(timings::LEASE).await.unwrap();
     server.set("maxmemory", "0").await;
     submit(&broker, &ada).await;
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());

@@ -26,14 +26,14 @@ async fn busy(broker: &Broker) -> Vec<(WorkerName, HeldLease)> {
         busy.push((worker.clone(), held(&lent(broker, &worker).await)));
         submit(broker, &who).await;
     }
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     busy
 }
 
 async fn away(broker: &Broker, (worker, held): &(WorkerName, HeldLease)) {
     let answer = broker.renew(worker, *held, LEASE).await;
     assert!(matches!(answer, Err(BrokerError::Unavailable(_))), "{answer:?}");
-    assert!(matches!(broker.reap().await, Err(BrokerError::Unavailable(_))));
+    assert!(matches!(broker.reap(LEASE).await, Err(BrokerError::Unavailable(_))));
 }
 
 /// What comes after, at twice the lease and a little more.
@@ -45,14 +45,14 @@ async fn afterwards(broker: &Broker, workers: &[(WorkerName, HeldLease)]) {
     };
     // One is faster than the first queue-manager that looks, and another queue-manager looks as well.
     assert_eq!(renew(&workers[0], Duration::ZERO).await, Renewed::Renewed);
-    let first = at(Duration::ZERO).reap().await.unwrap();
+    let first = at(Duration::ZERO).reap(LEASE).await.unwrap();
     assert!(
         matches!(first, Reaped::Moved(gap_ms) if u128::from(gap_ms) >= 2 * LEASE.as_millis()),
         "{first:?}"
     );
-    assert_eq!(at(Duration::ZERO).reap().await.unwrap(), NOTHING, "leases move once");
+    assert_eq!(at(Duration::ZERO).reap(LEASE).await.unwrap(), NOTHING, "leases move once");
     for second in 1..=20 {
-        assert_eq!(at(second * SECOND).reap().await.unwrap(), NOTHING);
+        assert_eq!(at(second * SECOND).reap(LEASE).await.unwrap(), NOTHING);
     }
     for worker in &workers[..3] {
         assert_eq!(renew(worker, 20 * SECOND).await, Renewed::Renewed);
@@ -60,7 +60,7 @@ async fn afterwards(broker: &Broker, workers: &[(WorkerName, HeldLease)]) {
     // The fourth never comes back, and nobody but its own job waits for it.
     let mut lost = Vec::new();
     for second in 21..=40 {
-        let Reaped::Did { taken_back, .. } = at(second * SECOND).reap().await.unwrap() else {
+        let Reaped::Did { taken_back, .. } = at(second * SECOND).reap(LEASE).await.unwrap() else {
             panic!("an outage")
         };
         lost.extend(taken_back);
