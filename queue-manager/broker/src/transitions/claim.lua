@@ -32,7 +32,11 @@ if held then
     if ARGV[4] ~= '1' or not blame(held, job, tonumber(ARGV[5])) then
       return lent(held, job, job.token, redis.call('HGET', key('job', held), 'attempts'))
     end
-    settle(held, job, 'failed', 'parked', ARGV[6])
+    if job.reason == 'stopping' then
+      settle(held, job, 'cancelled', '', '{}')
+    else
+      settle(held, job, 'failed', 'parked', ARGV[6])
+    end
   end
   redis.call('HDEL', me, 'job')
 end
