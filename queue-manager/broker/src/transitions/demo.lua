@@ -2,6 +2,7 @@
 -- over. What they wait with already is the first of them. Ending it puts what still waits back into the normal lane.
 -- With workers turns places ordering
 -- KEYS[1] the workshop's hash tag
+-- Answers once
 -- ARGV[1] clock offset ms   ARGV[2] participant   ARGV[3] ms it may take, 0 to end it   ARGV[4] jobs
 -- Answers on | off
 
