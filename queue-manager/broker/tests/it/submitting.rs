@@ -118,3 +118,17 @@ async fn positions_count_what_starts_before() {
     let positions = broker.positions(&ids).await.unwrap();
     assert_eq!(positions, [Some(2), Some(3), Some(4), Some(5), Some(1)]);
 }
+
+#[tokio::test]
+async fn under_a_demo_a_number_orders_the_line_that_the_job_stands_in() {
+    let broker = fresh_workshop().await;
+    let teacher = person("teacher");
+    broker.demo(&teacher, std::time::Duration::from_secs(60), 3).await.unwrap();
+    let first = submit(&broker, &teacher).await;
+    let last = Submit { number: Some(1e9), ..Submit::of(&teacher) };
+    last.to(&broker).await;
+    let between = submit(&broker, &teacher).await;
+    let positions = broker.positions(&[first, between, last.id]).await.unwrap();
+    assert_eq!(positions, [Some(1), Some(2), Some(3)]);
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
