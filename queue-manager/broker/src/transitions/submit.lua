@@ -38,7 +38,8 @@ if ARGV[8] ~= '' then redis.call('SET', key('body', id), ARGV[8]) end
 if ARGV[13] ~= '' then redis.call('SET', key('inputs', id), ARGV[13]) end
 if ARGV[14] ~= '' then redis.call('SET', key('sealed', id), ARGV[14]) end
 local job = { participant = participant, lane = lane, needs = needs, body_bytes = ARGV[9], client = ARGV[10], worker = '' }
-admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12])
+admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12],
+  'had_keys', ARGV[14] == '' and '' or '1')
 local arrival = job.seq
 local number = ARGV[11] == 'front' and whole(-arrival) or ARGV[11]
 if number ~= '' then redis.call('HSET', key('job', id), 'number', number) end

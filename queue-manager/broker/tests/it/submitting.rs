@@ -74,7 +74,7 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
 #[tokio::test]
 async fn sealed_keys_go_to_each_worker_that_runs_the_job() {
     let broker = fresh_workshop().await;
-    submit(&broker, &person("ada")).await;
+    Submit { sealed: Some(b"sealed"), ..Submit::of(&person("ada")) }.to(&broker).await;
     let lent_once = lent(&broker, &gpu("gpu-1")).await;
     assert_eq!(lent_once.sealed.as_deref(), Some(b"sealed".as_slice()));
     let lease = HeldLease { job: lent_once.job, token: lent_once.token };
