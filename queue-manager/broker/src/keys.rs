@@ -164,6 +164,11 @@ impl Keys {
         self.plain("ended")
     }
 
+    /// A participant's ended jobs, by when they ended.
+    pub(crate) fn ended_of(&self, participant: &AccountName) -> String {
+        format!("{}:ended:{participant}", self.0)
+    }
+
     /// Jobs that failed and that nobody has dealt with, by when they did.
     pub(crate) fn failures(&self) -> String {
         self.plain("failures")
