@@ -167,10 +167,10 @@ async fn what_was_renewed_or_lent_before_the_first_look_after_an_outage_ends_one
     let bens = submit(&after, &ben).await;
     assert_eq!(after.renew(&gpu("gpu-1"), held(&renewed), LEASE).await.unwrap(), Renewed::Renewed);
     assert_eq!(lent(&after, &gpu("gpu-2")).await.job, bens);
-    let heard = async || broker.worker_list().await.unwrap().into_iter().map(|worker| worker.seen_at).max();
-    let heard_at = heard().await;
     assert!(matches!(after.reap(LEASE).await.unwrap(), Reaped::Moved(_)));
-    assert_eq!(heard().await, heard_at, "nobody is heard of in a time that is to come");
+    let now = broker.now_ms().await.unwrap() + 2 * u64::try_from(LEASE.as_millis()).unwrap();
+    let heard = broker.worker_list().await.unwrap().into_iter().all(|worker| worker.seen_at <= now);
+    assert!(heard, "nobody is heard of at a time that is to come");
     let mut taken = Vec::new();
     for second in 1..=LEASE.as_secs() + 1 {
         let at = broker.at_clock_offset(2 * LEASE + Duration::from_secs(second));
