@@ -135,7 +135,8 @@ async fn what_a_hanging_store_is_told_twice_happens_once_and_is_answered_as_if_i
     let failed = submit(&broker, &ben).await;
     let claimed = lent(&broker, &worker).await;
     broker.fail(&worker, held(&claimed), FailureKind::Validation, &nothing()).await.unwrap();
-    heard_of(&broker, &gpu("gpu-2"), &[]).await;
+    let gone = gpu("gpu-2");
+    heard_of(&broker, &gone, &[]).await;
     let poison = submit(&broker, &ben).await;
     let claimed = lent(&broker, &worker).await;
     broker.renew(&worker, held(&claimed), LEASE).await.unwrap();
@@ -149,7 +150,7 @@ async fn what_a_hanging_store_is_told_twice_happens_once_and_is_answered_as_if_i
         broker.clear(1),
         broker.configure(None, &[("price_per_hour", "150")]),
         broker.let_stay(&ada),
-        later.order_worker(&gpu("gpu-2"), WorkerOrder::Forget),
+        later.order_worker(&gone, WorkerOrder::Forget),
         broker.end_demo(),
         broker.dismiss(std::slice::from_ref(&failed)),
         broker.claim(&worker, LEASE, Forgotten::Yes),
