@@ -225,6 +225,7 @@ impl App {
             files: self.files.clone(),
             metrics: self.metrics.clone(),
             every: self.config.reap_every(),
+            lease: self.config.lease(),
             settings,
             patience: alerts::patience(self.config.lease(), self.config.alerts.stuck_after()),
             disk_free_mb: self.config.alerts.disk_free_mb,

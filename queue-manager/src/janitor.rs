@@ -26,6 +26,8 @@ pub(crate) struct Janitor {
     pub(crate) files: Files,
     pub(crate) metrics: Metrics,
     pub(crate) every: Duration,
+    /// How long a lease lasts.
+    pub(crate) lease: Duration,
     pub(crate) settings: Settings,
     pub(crate) patience: Patience,
     /// Megabytes that must be free on the disk.
@@ -70,7 +72,7 @@ impl Janitor {
             broker.configure(None, &always.collect::<Vec<_>>()).await?;
             *run_id = Some(current);
         }
-        let reaped = broker.reap().await?;
+        let reaped = broker.reap(self.lease).await?;
         // Each does a bounded piece of work, and none is worth a lease that is taken back late.
         for kept in
             [broker.age().await, broker.purge().await, broker.tick().await.map(|()| 0), self.watch().await]

@@ -123,24 +123,47 @@ impl Broker {
             .collect()
     }
 
-    /// A participant's latest jobs, newest first, without those they removed from their history.
+    /// A participant's jobs that wait or run, newest first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn outstanding_jobs(&self, participant: &AccountName) -> Result<Vec<StoredJob>, BrokerError> {
+        let mut connection = self.connection.clone();
+        let mut asked = redis::cmd("ZDIFF");
+        asked.arg(2).arg(self.keys.mine(participant)).arg(self.keys.ended_of(participant));
+        let ids: Vec<String> = asked.query_async(&mut connection).await?;
+        let ids: Vec<_> = ids.iter().rev().filter_map(|id| id.parse().ok()).collect();
+        self.jobs(&ids).await
+    }
+
+    /// A participant's jobs that wait or run and the latest that ended, newest first, without those they removed from
+    /// their history.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn jobs_of(
         &self,
         participant: &AccountName,
-        at_most: usize,
+        ended_at_most: usize,
     ) -> Result<Vec<StoredJob>, BrokerError> {
         let mut connection = self.connection.clone();
-        let (ids, hidden): (Vec<String>, HashSet<String>) = redis::pipe()
-            .zrevrange(self.keys.mine(participant), 0, isize::try_from(at_most).unwrap_or(isize::MAX) - 1)
+        let (mine, ended_of) = (self.keys.mine(participant), self.keys.ended_of(participant));
+        // In one go: a job that ends in between would be in both lists, or in none.
+        let (outstanding, ended, hidden): (Vec<String>, Vec<String>, HashSet<String>) = redis::pipe()
+            .atomic()
+            .cmd("ZDIFF")
+            .arg(2)
+            .arg(mine)
+            .arg(&ended_of)
+            .zrevrange(&ended_of, 0, isize::try_from(ended_at_most).unwrap_or(isize::MAX) - 1)
             .smembers(self.keys.hidden(participant))
             .query_async(&mut connection)
             .await?;
-        let ids: Vec<_> =
-            ids.iter().filter(|id| !hidden.contains(*id)).filter_map(|id| id.parse().ok()).collect();
-        self.jobs(&ids).await
+        let ids = outstanding.iter().chain(&ended).filter(|id| !hidden.contains(*id));
+        let ids: Vec<_> = ids.filter_map(|id| id.parse().ok()).collect();
+        let mut jobs = self.jobs(&ids).await?;
+        jobs.sort_by_key(|job| std::cmp::Reverse((job.submitted_at, job.seq)));
+        Ok(jobs)
     }
 
     /// Jobs below an arrival number, newest first, each with its number; one participant's, or everybody's.
@@ -188,25 +211,28 @@ impl Broker {
         Ok(waiting.unwrap_or_default() + leases.iter().filter(own).count() as u64)
     }
 
-    /// Every job that runs, the latest that ended, and the latest that wait, for the instructor; all that wait are
+    /// Every job that runs, the latest that ended, and the latest 300 that wait, for the instructor; all that wait are
     /// counted in the totals.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
     pub async fn jobs_of_the_room(&self, ended_at_most: usize) -> Result<Vec<StoredJob>, BrokerError> {
         let mut connection = self.connection.clone();
-        let (leases, ended): (Vec<String>, Vec<String>) = redis::pipe()
+        let (leases, outstanding, ended): (Vec<String>, Vec<String>, Vec<String>) = redis::pipe()
+            .atomic()
             .zrange(self.keys.leases(), 0, -1)
+            .cmd("ZDIFF")
+            .arg(2)
+            .arg(self.keys.all())
+            .arg(self.keys.ended())
             .zrevrange(self.keys.ended(), 0, isize::try_from(ended_at_most).unwrap_or(isize::MAX) - 1)
             .query_async(&mut connection)
             .await?;
-        let running = leases.iter().filter_map(|member| member.split_once('/')).map(|(_, id)| id);
-        let ids: Vec<_> =
-            running.chain(ended.iter().map(String::as_str)).filter_map(|id| id.parse().ok()).collect();
-        let mut jobs = self.jobs(&ids).await?;
-        let latest = self.jobs_before(None, None, WAITING_SHOWN).await?;
-        jobs.extend(latest.into_iter().map(|(_, job)| job).filter(|job| job.state == JobState::Pending));
-        Ok(jobs)
+        let running: Vec<_> = leases.iter().filter_map(|member| Some(member.split_once('/')?.1)).collect();
+        let outstanding = outstanding.iter().rev().map(String::as_str);
+        let waiting = outstanding.filter(|id| !running.contains(id)).take(WAITING_SHOWN);
+        let all = running.iter().copied().chain(ended.iter().map(String::as_str)).chain(waiting);
+        self.jobs(&all.filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).await
     }
 
     /// The submitted bytes, where they are in Redis.

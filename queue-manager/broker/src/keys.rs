@@ -1,6 +1,7 @@
 //! Every key that Rust code reads or writes. Scripts make theirs with `key(…)` in `prelude.lua`, by the same names.
 
 use queue_protocol::{AccountName, ClientId, JobId, WorkerName, Workshop};
+use uuid::Uuid;
 
 /// All keys of one workshop stand under one hash tag, so they live in one slot of a cluster.
 #[derive(Debug, Clone)]
@@ -14,6 +15,11 @@ impl Keys {
     /// The hash tag itself: `KEYS[1]` of every script.
     pub(crate) fn tag(&self) -> &str {
         &self.0
+    }
+
+    /// Where one call's answer is kept, should it be sent again: `KEYS[2]` of scripts that answer once.
+    pub(crate) fn answer(&self) -> String {
+        format!("{}:answer:{}", self.0, Uuid::new_v4())
     }
 
     fn plain(&self, name: &str) -> String {
@@ -156,6 +162,11 @@ impl Keys {
 
     pub(crate) fn ended(&self) -> String {
         self.plain("ended")
+    }
+
+    /// A participant's ended jobs, by when they ended.
+    pub(crate) fn ended_of(&self, participant: &AccountName) -> String {
+        format!("{}:ended:{participant}", self.0)
     }
 
     /// Jobs that failed and that nobody has dealt with, by when they did.

@@ -19,6 +19,7 @@ pub(crate) struct Script {
 pub(crate) struct Source {
     text: String,
     hash: String,
+    once: bool,
 }
 
 impl Script {
@@ -28,7 +29,8 @@ impl Script {
     }
 
     pub(crate) fn call<'a>(&'static self, broker: &'a Broker) -> Call<'a> {
-        Call { broker, script: self, arguments: Vec::new() }
+        let answer = self.source.once.then(|| broker.keys.answer());
+        Call { broker, script: self, answer, arguments: Vec::new() }
     }
 }
 
@@ -59,6 +61,10 @@ const SHARED: [(&str, &str); 8] = [
 /// Marks a script that a full store refuses.
 const REFUSED_WHEN_FULL: &str = "\n-- Refused when the store is full";
 
+/// Marks a script whose second answer would not say how the first one ended. What it answered is kept for a minute, which
+/// is longer than a call is sent again and again: by us, and in a cluster by the connection as well.
+const ANSWERS_ONCE: &str = "\n-- Answers once";
+
 #[expect(clippy::disallowed_methods, reason = "this is the script table that the ban points to")]
 pub(crate) fn assemble(body: &str) -> Source {
     let with = body.lines().find_map(|line| line.strip_prefix("-- With ")).unwrap_or_default();
@@ -74,15 +80,25 @@ pub(crate) fn assemble(body: &str) -> Source {
         }
     }
     text.push('\n');
-    text.push_str(body);
+    let once = body.contains(ANSWERS_ONCE);
+    if once {
+        text.push_str("local function transition()\n");
+        text.push_str(body);
+        text.push_str("end\n");
+        text.push_str(include_str!("transitions/shared/once.lua"));
+    } else {
+        text.push_str(body);
+    }
     let hash = redis::Script::new(&text).get_hash().to_owned();
-    Source { text, hash }
+    Source { text, hash, once }
 }
 
 /// A script with its arguments, ready to run.
 pub(crate) struct Call<'a> {
     broker: &'a Broker,
     script: &'static Script,
+    /// Where the answer is kept, of a script that answers once.
+    answer: Option<String>,
     arguments: Vec<Vec<u8>>,
 }
 
@@ -92,12 +108,12 @@ impl Call<'_> {
         self
     }
 
-    /// Runs the script, once more when the connection broke: every transition may be sent again, and the second
-    /// answer says how the first one ended.
+    /// Runs the script, once more when the connection broke or no answer came in time: every transition may be sent
+    /// again, and the second answer says how the first one ended.
     pub(crate) async fn run(self) -> Result<Reply, BrokerError> {
         let mut answer = self.send().await;
         if answer.as_ref().is_err_and(|error| error.is_connection_dropped() || error.is_io_error()) {
-            tracing::debug!(script = self.script.name, "the connection broke; sending the transition again");
+            tracing::debug!(script = self.script.name, "no answer came; sending the transition again");
             answer = self.send().await;
         }
         Ok(Reply::new(self.script.name, answer?))
@@ -107,7 +123,7 @@ impl Call<'_> {
     /// this workshop. No other node is asked to load it, and none can forget it between loading and running.
     async fn send(&self) -> RedisResult<Vec<Vec<u8>>> {
         let mut connection = self.broker.connection.clone();
-        let Source { text, hash } = &*self.script.source;
+        let Source { text, hash, .. } = &*self.script.source;
         let answer = self.command("EVALSHA", hash).query_async(&mut connection).await;
         if answer.as_ref().is_err_and(|error: &RedisError| error.kind() == ServerErrorKind::NoScript.into()) {
             return self.command("EVAL", text).query_async(&mut connection).await;
@@ -117,7 +133,8 @@ impl Call<'_> {
 
     fn command(&self, verb: &str, script: &str) -> redis::Cmd {
         let mut command = redis::cmd(verb);
-        command.arg(script).arg(1).arg(self.broker.keys.tag());
+        command.arg(script).arg(1 + usize::from(self.answer.is_some()));
+        command.arg(self.broker.keys.tag()).arg(&self.answer);
         command.arg(self.broker.clock_offset_ms).arg(&self.arguments);
         command
     }

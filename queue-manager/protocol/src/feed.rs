@@ -32,8 +32,8 @@ pub struct Snapshot {
     pub epoch: String,
     /// The last change this snapshot contains.
     pub n: u64,
-    /// Own jobs that wait or run and the latest ended ones; for the instructor everyone's that run, wait or ended
-    /// lately.
+    /// Own jobs that wait or run and the latest ended ones; for the instructor everyone's that run, that ended
+    /// lately, and the latest 300 that wait.
     pub jobs: Vec<Job>,
     /// The workshop's totals.
     pub counts: QueueStatus,

@@ -179,9 +179,11 @@ pub(crate) async fn retry(
     for job in cause.jobs.iter().rev() {
         match causes.broker.retry(*job, None, retry_id(*job)).await? {
             Retried::Accepted { .. } | Retried::Repeated(_) => done.jobs += 1,
-            Retried::Full(_) | Retried::Conflict | Retried::NotEnded(_) | Retried::Unknown => {
-                done.refused += 1;
-            }
+            Retried::Full(_)
+            | Retried::Conflict
+            | Retried::NotEnded(_)
+            | Retried::HadKeys
+            | Retried::Unknown => done.refused += 1,
         }
     }
     note(&causes.broker, &caller, "cause.retry", &cause, &done).await;

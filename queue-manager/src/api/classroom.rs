@@ -26,14 +26,14 @@ pub(crate) async fn demo(
     let who = wanted.participant.unwrap_or_else(|| caller.name.clone());
     broker.account(&who).await?.ok_or(Trouble::NotFound)?;
     broker.demo(&who, Duration::from_secs(60 * u64::from(minutes)), jobs).await?;
-    let after = format!("{jobs} jobs or {minutes} min");
+    let after = format!("{jobs} {} or {minutes} min", if jobs == 1 { "job" } else { "jobs" });
     audit::note(&broker, &caller, "demo.begin", who.as_str(), "", &after).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn end_demo(State(broker): State<Broker>, caller: Caller) -> Result<StatusCode, Trouble> {
-    let who = broker.status().await?.demo.map_or_else(|| caller.name.clone(), |demo| demo.participant);
-    broker.demo(&who, Duration::ZERO, 0).await?;
+    let none = || Trouble::WrongState("Nobody demonstrates, and no job of a demo waits.".to_owned());
+    let who = broker.end_demo().await?.ok_or_else(none)?;
     audit::note(&broker, &caller, "demo.end", who.as_str(), "", "").await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -110,6 +110,12 @@ pub(crate) async fn retry(
                 "The job is {state}; only what is over can be tried again."
             )));
         }
+        Retried::HadKeys => {
+            return Err(Trouble::WrongState(
+                "The job came with keys of paid nodes, which are not kept. Press Run in the tab it came from."
+                    .to_owned(),
+            ));
+        }
         Retried::Unknown => return Err(Trouble::NotFound),
     };
     door.metrics.submitted(if repeated { "repeated" } else { "accepted" });

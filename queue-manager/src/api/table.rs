@@ -194,7 +194,7 @@ pub fn rows() -> Vec<Row> {
             .takes::<shape::QueueChange>().answers::<shape::QueueStatus>(200),
         row!(post "/queue/demo", Instructor, classroom::demo, "Somebody's next jobs go first, for a while.")
             .takes::<shape::NewDemo>(),
-        row!(delete "/queue/demo", Instructor, classroom::end_demo, "The usual order again."),
+        row!(delete "/queue/demo", Instructor, classroom::end_demo, "The usual order again.").also(&[409]),
         row!(post "/queue/clear", Instructor, classroom::clear, "Cancel everything that waits, if it is as much as said.")
             .takes::<shape::Clear>().answers::<shape::Done>(200).also(&[409]),
         row!(get "/room", Instructor, room::show, "The room at a glance: people, workers, who is next, problems.")

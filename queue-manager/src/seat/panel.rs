@@ -32,8 +32,8 @@ const PACE: Duration = Duration::from_millis(500);
 /// A range of start times grows old by itself.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// Jobs that are looked at.
-const LOOKED_AT: usize = 150;
+/// Ended jobs that are looked at, besides all that wait or run.
+const LOOKED_AT: usize = 50;
 
 /// Jobs that are listed while they wait or run, and once they ended.
 const GOING_ON: usize = 30;

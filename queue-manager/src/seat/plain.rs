@@ -16,7 +16,7 @@ use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
 
-/// Jobs that the page lists.
+/// Ended jobs that the page lists, besides all that wait or run.
 const SHOWN: usize = 100;
 
 pub(super) async fn page(

@@ -19,7 +19,7 @@ use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::workflow::submit::Door;
 
-/// Jobs of one participant that a list looks through: more than may wait and run.
+/// Ended jobs of one participant that a list looks through, besides all that wait or run.
 pub(super) const RECENT: usize = 1_000;
 
 pub(super) async fn remaining(
@@ -52,7 +52,8 @@ pub(super) async fn outstanding(
     broker: &Broker,
     participant: &AccountName,
 ) -> Result<Vec<StoredJob>, Trouble> {
-    let mut jobs = broker.jobs_of(participant, RECENT).await?;
+    let mut jobs = broker.outstanding_jobs(participant).await?;
+    // One may have ended since it was named.
     jobs.retain(|job| !job.state.is_end());
     jobs.sort_by_key(|job| job.seq);
     Ok(jobs)

@@ -2,7 +2,7 @@
 -- With workers turns places choose
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] lease ms
--- ARGV[4] '1' when the worker does not know of a job it holds
+-- ARGV[4] when the worker does not know of a job it holds: a name for its saying so, else ''
 -- ARGV[5] crash deliveries before a job is parked   ARGV[6] result of a parked job as JSON
 -- Answers lent id participant token attempts body inputs client waited sealed said | ask needs json … | draining | idle
 
@@ -24,15 +24,21 @@ end
 -- The answer to an earlier claim was lost, or the worker restarted: the same lease again, with the same token. A worker
 -- that does not know of it was taken down by it, for all we can tell; a supervisor that restarts it at once must not
 -- keep such a job going for ever.
-local mine = redis.call('HMGET', me, 'job', 'draining', 'object_info')
+local mine = redis.call('HMGET', me, 'job', 'draining', 'object_info', 'forgot')
 local held = mine[1]
+local forgot = ARGV[4] ~= '' and ARGV[4] ~= mine[4]
+if forgot then redis.call('HSET', me, 'forgot', ARGV[4]) end
 if held then
   local job = read_job(held)
   if job and job.state == 'running' and job.worker == worker then
-    if ARGV[4] ~= '1' or not blame(held, job, tonumber(ARGV[5])) then
+    if not forgot or not blame(held, job, tonumber(ARGV[5])) then
       return lent(held, job, job.token, redis.call('HGET', key('job', held), 'attempts'))
     end
-    settle(held, job, 'failed', 'parked', ARGV[6])
+    if job.reason == 'stopping' then
+      settle(held, job, 'cancelled', '', '{}')
+    else
+      settle(held, job, 'failed', 'parked', ARGV[6])
+    end
   end
   redis.call('HDEL', me, 'job')
 end

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use queue_protocol::link::BoundInput;
 use queue_protocol::{AccountName, ClientId, JobId, LeaseToken, NeedsId, WorkerName, timings};
+use uuid::Uuid;
 
 use super::reap::parked_result;
 use super::teach::asked;
@@ -72,7 +73,8 @@ impl Broker {
     ) -> Result<Claimed, BrokerError> {
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let mut call = script!("claim").call(self).arg(worker.as_str()).arg(lease_ms);
-        call = call.arg(if forgotten == Forgotten::Yes { "1" } else { "" });
+        // A name of its own, so that one crash counts once however often the call is sent.
+        call = call.arg(if forgotten == Forgotten::Yes { Uuid::new_v4().to_string() } else { String::new() });
         call = call.arg(timings::CRASHES_BEFORE_PARKED).arg(parked_result()?);
         let reply = call.run().await?;
         match reply.word() {

@@ -62,7 +62,7 @@ impl StoredMinute {
 }
 
 impl Broker {
-    /// Lets the next jobs of a participant go first, for a while; no time at all ends it.
+    /// Lets the next jobs of a participant go first, for a while.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: begun or not; say it again.
@@ -74,6 +74,20 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let ms = u64::try_from(during.as_millis()).unwrap_or(u64::MAX);
         script!("demo").call(self).arg(participant.as_str()).arg(ms).arg(jobs).run().await.map(drop)
+    }
+
+    /// Ends a demonstration: those of its jobs that still wait stand where all jobs do. Answers whose it was; `None` where
+    /// there was none, and nothing is left of one.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: ended or not; say it again.
+    pub async fn end_demo(&self) -> Result<Option<AccountName>, BrokerError> {
+        let reply = script!("demo").call(self).arg("").run().await?;
+        match reply.word() {
+            "off" => reply.parse(1).map(Some),
+            "none" => Ok(None),
+            _ => Err(reply.unexpected()),
+        }
     }
 
     /// Cancels everything that waits, if exactly so many jobs do. What comes in meanwhile may be cancelled as well.

@@ -1,5 +1,6 @@
 -- Cancels everything that waits, a bounded number at a time. What runs goes on.
 -- With workers turns places
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] how many there must be, '' for any number   ARGV[3] how many at most now
 -- Answers cleared how many | changed how many there are

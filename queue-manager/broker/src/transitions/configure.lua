@@ -1,5 +1,6 @@
 -- Changes settings of the queue while it runs: mode, pause, caps. No job is touched; only scores are made anew.
 -- With workers turns places
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] participant whose own caps these are, '' for the workshop's settings
 -- ARGV[3..] name, value …; an empty value takes the setting away

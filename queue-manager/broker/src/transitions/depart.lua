@@ -1,5 +1,6 @@
 -- Ends every session of an account, at once or after a while in which that can be taken back. The password stays.
 -- With doors
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] account   ARGV[3] after how many ms; 'stay' takes a delayed one back
 -- ARGV[4] SHA-256 of a session that does not end, '' for none

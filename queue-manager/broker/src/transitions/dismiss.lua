@@ -1,4 +1,5 @@
 -- Failures that somebody has seen: they are no problem any more. The jobs stay as they are.
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2..] job ids
 -- Answers dismissed how many

@@ -1,5 +1,6 @@
 -- A worker is to claim nothing more (drain), may claim again (resume), or is not to be listed any more (forget).
 -- With workers turns places presence
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] worker   ARGV[3] drain | resume | forget
 -- Answers done | busy job | here (to forget: it was heard of within a lease) | unknown

@@ -1,19 +1,24 @@
 -- Takes back leases that ended, and does what is due: next attempts, delayed cancels, workers that are gone. After an
--- outage it first moves every lease forward by the gap, once, so that healthy workers keep what they hold.
+-- outage it first moves every lease forward by the gap, once, so that healthy workers keep what they hold. What was lent or
+-- renewed, and who was heard of, in the meantime moves no further than if it had been just now.
 -- With workers turns places presence
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] gap in ms that counts as an outage
--- ARGV[3] crash deliveries before a job is parked   ARGV[4] result of a parked job as JSON
+-- ARGV[3] crash deliveries before a job is parked   ARGV[4] result of a parked job as JSON   ARGV[5] lease ms
 -- Answers moved gap | reaped (how many leases) id fate id fate … (fate: pending, failed or cancelled) due ids …
 
 local last = tonumber(redis.call('GET', key('reaped')) or whole(now))
 redis.call('SET', key('reaped'), whole(now))
 local gap = now - last
 if gap > tonumber(ARGV[2]) then
-  for _, member_of in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-    redis.call('ZINCRBY', key('leases'), whole(gap), member_of)
+  local function forward(zset, member_of, latest)
+    local at = tonumber(redis.call('ZSCORE', zset, member_of) or '0')
+    if at < latest then redis.call('ZADD', zset, whole(math.min(at + gap, latest)), member_of) end
   end
-  for worker in pairs(workers_here()) do redis.call('ZINCRBY', key('workers'), whole(gap), worker) end
+  for _, member_of in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+    forward(key('leases'), member_of, now + tonumber(ARGV[5]))
+  end
+  for worker in pairs(workers_here()) do forward(key('workers'), worker, now) end
   return { 'moved', whole(gap) }
 end
 

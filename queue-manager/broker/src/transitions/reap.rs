@@ -1,5 +1,7 @@
 //! Reap: leases that ended are taken back.
 
+use std::time::Duration;
+
 use queue_protocol::link::{JobError, JobResult};
 use queue_protocol::{JobId, JobState, timings};
 
@@ -11,7 +13,7 @@ use crate::script::script;
 /// What one reap did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaped {
-    /// There had been an outage: every lease moved forward by this many ms, nothing was taken back.
+    /// There had been an outage: every lease moved forward by this many ms at most, nothing was taken back.
     Moved(u64),
     /// At most 50 of each at a time.
     Did {
@@ -34,17 +36,18 @@ pub(super) fn parked_result() -> Result<String, BrokerError> {
 }
 
 impl Broker {
-    /// Takes back leases that ended. Several queue-managers may do so at once.
+    /// Takes back leases that ended; `lease` is how long one lasts. Several queue-managers may do so at once.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: the next reap does what this one did not.
-    pub async fn reap(&self) -> Result<Reaped, BrokerError> {
+    pub async fn reap(&self, lease: Duration) -> Result<Reaped, BrokerError> {
         let gap_ms = u64::try_from(timings::OUTAGE_GAP.as_millis()).unwrap_or(u64::MAX);
         let reply = script!("reap")
             .call(self)
             .arg(gap_ms)
             .arg(timings::CRASHES_BEFORE_PARKED)
             .arg(parked_result()?)
+            .arg(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX))
             .run()
             .await?;
         match reply.word() {

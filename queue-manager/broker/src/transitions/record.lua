@@ -1,4 +1,5 @@
 -- Appends to a journal of the workshop: what was done (audit), or what the instructor said (messages).
+-- Answers once
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] audit | messages   ARGV[3] entry as JSON   ARGV[4] entries to keep
 -- ARGV[5] for a message: whom it is for, '' for everybody; for a deed: who did it with what is their own, '' for others

@@ -1,10 +1,11 @@
--- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is.
+-- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is. One that came
+-- with keys of paid nodes is refused: they went with its end, and only the tab has them.
 -- With workers turns places admission
 -- Refused when the store is full
 -- KEYS[1] the workshop's hash tag
 -- ARGV[1] clock offset ms   ARGV[2] job id   ARGV[3] owner it must have, '' for the instructor
 -- ARGV[4] id of the new job   ARGV[5..] usual caps as for submit, four of them
--- Answers accepted seq untaught (as for submit) | repeated state | conflict | full … | not_ended state | unknown
+-- Answers accepted seq untaught (as for submit) | repeated state | conflict | full … | not_ended state | keys | unknown
 
 local old, id = ARGV[2], ARGV[4]
 local was = redis.call('HGETALL', key('job', old))
@@ -17,6 +18,7 @@ if known[2] then
   return { 'conflict' }
 end
 if fields.state == 'pending' or fields.state == 'running' then return { 'not_ended', fields.state } end
+if fields.had_keys == '1' then return { 'keys' } end
 local full = no_room(fields.participant, tonumber(fields.body_bytes), { ARGV[5], ARGV[6], ARGV[7], ARGV[8] })
 if full then return full end
 

@@ -16,8 +16,8 @@
 local id, participant, lane, needs = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- ComfyUI's order of one's own jobs: behind all that have this number or a smaller one.
-local function place_of(number)
-  local line = redis.call('LRANGE', key('line', lane, participant), 0, -1)
+local function place_of(job, number)
+  local line = redis.call('LRANGE', key('line', job.lane, participant), 0, -1)
   for i, other in ipairs(line) do
     local theirs = redis.call('HGET', key('job', other), 'number') or redis.call('ZSCORE', key('mine', participant), other)
     if other ~= id and tonumber(theirs) > number then return i - 1 end
@@ -38,15 +38,16 @@ if ARGV[8] ~= '' then redis.call('SET', key('body', id), ARGV[8]) end
 if ARGV[13] ~= '' then redis.call('SET', key('inputs', id), ARGV[13]) end
 if ARGV[14] ~= '' then redis.call('SET', key('sealed', id), ARGV[14]) end
 local job = { participant = participant, lane = lane, needs = needs, body_bytes = ARGV[9], client = ARGV[10], worker = '' }
-admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12])
+admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12],
+  'had_keys', ARGV[14] == '' and '' or '1')
 local arrival = job.seq
 local number = ARGV[11] == 'front' and whole(-arrival) or ARGV[11]
 if number ~= '' then redis.call('HSET', key('job', id), 'number', number) end
 -- Without one it stays at the tail, unless somebody has put a job there with a number larger than any arrival.
-local last = redis.call('LINDEX', key('line', lane, participant), -2)
+local last = redis.call('LINDEX', key('line', job.lane, participant), -2)
 local theirs = last and redis.call('HGET', key('job', last), 'number')
 if number ~= '' or theirs and tonumber(theirs) > tonumber(arrival) then
-  move_to(id, job, place_of(tonumber(number) or tonumber(arrival)))
+  move_to(id, job, place_of(job, tonumber(number) or tonumber(arrival)))
 end
 queued(id, job)
 return { 'accepted', arrival, untaught(needs) }

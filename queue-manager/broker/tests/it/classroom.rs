@@ -26,9 +26,35 @@ async fn a_demo_takes_what_waits_already_and_gives_it_back_when_it_ends() {
     assert_eq!(lanes, [Lane::Instructor, Lane::Normal, Lane::Instructor]);
     assert_eq!(broker.status().await.unwrap().demo, None, "two jobs were two jobs");
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
-    broker.demo(&teacher, AT_ONCE, 0).await.unwrap();
+    assert_eq!(broker.end_demo().await.unwrap(), Some(teacher));
     let jobs = broker.jobs(&[first, third]).await.unwrap();
     assert!(jobs.iter().all(|job| job.lane == Lane::Normal), "it ended before they began");
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn ending_a_demo_takes_back_what_still_waits_of_it_wherever_it_does_and_nothing_else() {
+    let broker = fresh_workshop().await;
+    let (ada, teacher) = (person("ada"), person("teacher"));
+    assert_eq!(broker.end_demo().await.unwrap(), None);
+    let prioritised = submit(&broker, &ada).await;
+    broker.prioritise(prioritised, Lane::Instructor).await.unwrap();
+    broker.demo(&teacher, 10 * MINUTE, 4).await.unwrap();
+    let mut demo = Vec::new();
+    for _ in 0..4 {
+        demo.push(submit(&broker, &teacher).await);
+    }
+    broker.hold(demo[0], None, true).await.unwrap();
+    broker.cancel(demo[1], None, MINUTE).await.unwrap();
+    broker.cancel(demo[2], None, AT_ONCE).await.unwrap();
+    assert_eq!(broker.status().await.unwrap().demo, None, "all four were submitted");
+    assert_eq!(broker.end_demo().await.unwrap(), Some(teacher));
+    let lane = async |id| broker.job(id).await.unwrap().unwrap().lane;
+    for id in [demo[0], demo[1], demo[3]] {
+        assert_eq!(lane(id).await, Lane::Normal);
+    }
+    assert_eq!(lane(prioritised).await, Lane::Instructor, "no demo put it there");
+    assert_eq!(broker.end_demo().await.unwrap(), None);
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use queue_broker::jobs::StoredJob;
 use queue_broker::transitions::record::{Deed, OWN_DEEDS};
 use queue_broker::{Broker, BrokerError};
 use queue_protocol::api::AuditEntry;
@@ -68,7 +69,7 @@ async fn records_of_ended_jobs_are_purged_oldest_first_and_totals_stay() {
     assert_eq!(broker.job(waiting).await.unwrap().unwrap().state, JobState::Pending, "never what waits");
 }
 
-async fn ended(broker: &Broker, who: &str, nth: u64) -> JobId {
+async fn one_ended(broker: &Broker, who: &str, nth: u64) -> JobId {
     let id = submit(broker, &person(who)).await;
     broker.at_clock_offset(Duration::from_secs(nth)).cancel(id, None, AT_ONCE).await.unwrap();
     id
@@ -80,10 +81,10 @@ async fn a_flood_of_one_takes_nobody_elses_records() {
     broker.configure(None, &[("keep_ended", "10")]).await.unwrap();
     let (mut bens, mut adas) = (Vec::new(), Vec::new());
     for nth in 0..4 {
-        bens.push(ended(&broker, "ben", nth).await);
+        bens.push(one_ended(&broker, "ben", nth).await);
     }
     for nth in 4..40 {
-        adas.push(ended(&broker, "ada", nth).await);
+        adas.push(one_ended(&broker, "ada", nth).await);
         broker.purge().await.unwrap();
     }
     assert_eq!(broker.jobs(&bens).await.unwrap().len(), 4, "he has what he had");
@@ -113,7 +114,7 @@ async fn a_full_store_refuses_new_jobs_and_ends_those_it_has() {
     broker.cancel(second, None, AT_ONCE).await.unwrap();
     broker.configure(None, &[("keep_ended", "1")]).await.unwrap();
     assert_eq!(broker.purge().await.unwrap(), 1, "and it makes room");
-    broker.reap().await.unwrap();
+    broker.reap(timings::LEASE).await.unwrap();
     server.set("maxmemory", "0").await;
     submit(&broker, &ada).await;
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
@@ -220,4 +221,23 @@ async fn jobs_page_backwards_by_arrival_for_one_and_for_all() {
     assert_eq!(page.iter().map(|(_, job)| job.id).collect::<Vec<_>>(), [ids[3], ids[2]]);
     let rest = broker.jobs_before(Some(&ada), Some(page[1].0), 10).await.unwrap();
     assert_eq!(rest.iter().map(|(_, job)| job.id).collect::<Vec<_>>(), [ids[0]]);
+}
+
+#[tokio::test]
+async fn what_waits_or_runs_is_listed_however_much_came_and_went_after_it() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let running = submit(&broker, &ada).await;
+    assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, running);
+    let waiting = submit(&broker, &ada).await;
+    let mut ended = Vec::new();
+    for nth in 0..301 {
+        ended.push(one_ended(&broker, "ada", nth).await);
+    }
+    let ids = |jobs: Vec<StoredJob>| jobs.into_iter().map(|job| job.id).collect::<Vec<_>>();
+    assert_eq!(ids(broker.jobs_of(&ada, 1).await.unwrap()), [ended[300], waiting, running]);
+    assert_eq!(ids(broker.outstanding_jobs(&ada).await.unwrap()), [waiting, running]);
+    assert_eq!(ids(broker.jobs_of_the_room(1).await.unwrap()), [running, ended[300], waiting]);
+    broker.hide(&ada, &ended[300..]).await.unwrap();
+    assert_eq!(ids(broker.jobs_of(&ada, 2).await.unwrap()), [ended[299], waiting, running]);
 }

@@ -22,7 +22,7 @@ async fn reap_until(
     let mut taken = Vec::new();
     for second in 0..=until.as_secs() {
         let at = broker.at_clock_offset(Duration::from_secs(second));
-        match at.reap().await.unwrap() {
+        match at.reap(LEASE).await.unwrap() {
             Reaped::Did { taken_back: jobs, .. } => taken.extend(jobs),
             Reaped::Moved(gap) => panic!("no outage of {gap} ms happened"),
         }
@@ -40,7 +40,7 @@ async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
     assert_eq!(reap_until(&broker, 29 * SECOND).await, []);
     let later = broker.at_clock_offset(LEASE + SECOND);
     assert_eq!(
-        later.reap().await.unwrap(),
+        later.reap(LEASE).await.unwrap(),
         Reaped::Did { taken_back: vec![(first, JobState::Pending)], due: vec![] }
     );
     let job = broker.job(first).await.unwrap().unwrap();
@@ -63,7 +63,7 @@ async fn a_renewed_lease_goes_on() {
     assert_eq!(later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
     for second in 21..=49 {
         let at = broker.at_clock_offset(second * SECOND);
-        assert_eq!(at.reap().await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
+        assert_eq!(at.reap(LEASE).await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
     }
 }
 
@@ -72,11 +72,11 @@ async fn an_outage_of_twice_the_lease_takes_no_job_from_a_healthy_worker() {
     let broker = fresh_workshop().await;
     submit(&broker, &person("ada")).await;
     let claimed = lent(&broker, &gpu("gpu-1")).await;
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     let after = broker.at_clock_offset(2 * LEASE);
-    assert!(matches!(after.reap().await.unwrap(), Reaped::Moved(gap) if gap >= 60_000));
+    assert!(matches!(after.reap(LEASE).await.unwrap(), Reaped::Moved(gap) if gap >= 60_000));
     assert_eq!(after.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
-    assert_eq!(after.reap().await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
+    assert_eq!(after.reap(LEASE).await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
     let too_late = lent(&broker, &gpu("gpu-1")).await;
     let start = LEASE + SECOND;
     for second in 0..=LEASE.as_secs() + 1 {
-        broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
+        broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
     }
     let winner = lent(&broker, &gpu("gpu-2")).await;
     assert_eq!(broker.finish(&gpu("gpu-1"), held(&too_late), &nothing()).await.unwrap(), Settled::Lost);
@@ -120,14 +120,14 @@ async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
 async fn a_job_that_took_down_three_workers_is_parked() {
     let broker = fresh_workshop().await;
     let job = submit(&broker, &person("ada")).await;
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     for round in 0..3_u32 {
         let start = (LEASE + 2 * SECOND) * round;
         let then = broker.at_clock_offset(start);
         let Claimed::Lent(lent) = claim(&then, &gpu("gpu-1")).await else { panic!("round {round}") };
         assert_eq!(then.renew(&gpu("gpu-1"), held(&lent), LEASE).await.unwrap(), Renewed::Renewed);
         for second in 0..=LEASE.as_secs() + 1 {
-            broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
+            broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
         }
     }
     let parked = broker.job(job).await.unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn a_job_that_took_down_three_workers_is_parked() {
 async fn a_job_that_never_reached_its_worker_is_not_to_blame_for_the_lost_link() {
     let broker = fresh_workshop().await;
     let job = submit(&broker, &person("ada")).await;
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     for round in 0..10_u32 {
         let start = (LEASE + 2 * SECOND) * round;
         assert!(
@@ -148,10 +148,37 @@ async fn a_job_that_never_reached_its_worker_is_not_to_blame_for_the_lost_link()
             "round {round}"
         );
         for second in 0..=LEASE.as_secs() + 1 {
-            broker.at_clock_offset(start + Duration::from_secs(second)).reap().await.unwrap();
+            broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
         }
         let now = broker.job(job).await.unwrap().unwrap();
         let wanted = if round < 9 { JobState::Pending } else { JobState::Failed };
         assert_eq!(now.state, wanted, "round {round}: what kills every link before a word is parked at last");
     }
+}
+
+#[tokio::test]
+async fn what_was_renewed_or_lent_before_the_first_look_after_an_outage_ends_one_lease_later() {
+    let broker = fresh_workshop().await;
+    let (ada, ben) = (person("ada"), person("ben"));
+    let adas = submit(&broker, &ada).await;
+    let renewed = lent(&broker, &gpu("gpu-1")).await;
+    broker.reap(LEASE).await.unwrap();
+    let after = broker.at_clock_offset(2 * LEASE);
+    let bens = submit(&after, &ben).await;
+    assert_eq!(after.renew(&gpu("gpu-1"), held(&renewed), LEASE).await.unwrap(), Renewed::Renewed);
+    assert_eq!(lent(&after, &gpu("gpu-2")).await.job, bens);
+    assert!(matches!(after.reap(LEASE).await.unwrap(), Reaped::Moved(_)));
+    let now = broker.now_ms().await.unwrap() + 2 * u64::try_from(LEASE.as_millis()).unwrap();
+    let heard = broker.worker_list().await.unwrap().into_iter().all(|worker| worker.seen_at <= now);
+    assert!(heard, "nobody is heard of at a time that is to come");
+    let mut taken = Vec::new();
+    for second in 1..=LEASE.as_secs() + 1 {
+        let at = broker.at_clock_offset(2 * LEASE + Duration::from_secs(second));
+        let Reaped::Did { taken_back, .. } = at.reap(LEASE).await.unwrap() else { panic!("an outage") };
+        taken.extend(taken_back.into_iter().map(|(job, _)| job));
+    }
+    taken.sort();
+    let mut both = [adas, bens];
+    both.sort();
+    assert_eq!(taken, both);
 }

@@ -14,7 +14,8 @@ use queue_protocol::{FailureKind, JobId, JobState, Lane, Reason};
 
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{
-    AT_ONCE, Submit, claim, claim_as, gpu, heard_of, held, here, kind, lent, needs, nothing, person, submit,
+    AT_ONCE, LEASE, Submit, claim, claim_as, gpu, heard_of, held, here, kind, lent, needs, nothing, person,
+    submit,
 };
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -36,9 +37,9 @@ async fn a_delayed_cancel_holds_the_job_and_can_be_taken_back() {
 
     broker.cancel(first, Some(&ada), TEN_SECONDS).await.unwrap();
     assert_eq!(lent(&broker, &gpu("gpu-1")).await.job, second, "held meanwhile");
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     for second in 1..12 {
-        broker.at_clock_offset(Duration::from_secs(second)).reap().await.unwrap();
+        broker.at_clock_offset(Duration::from_secs(second)).reap(LEASE).await.unwrap();
     }
     assert_eq!(broker.job(first).await.unwrap().unwrap().state, JobState::Cancelled);
     assert_eq!(broker.keep(first, Some(&ada)).await.unwrap(), Steered::Refused(JobState::Cancelled));
@@ -135,6 +136,22 @@ async fn a_retry_is_a_new_job_and_the_old_one_stays() {
 }
 
 #[tokio::test]
+async fn a_job_that_came_with_keys_is_not_tried_again_without_them() {
+    let broker = fresh_workshop().await;
+    let ada = person("ada");
+    let paid = Submit { sealed: Some(b"sealed"), ..Submit::of(&ada) };
+    paid.to(&broker).await;
+    let new = JobId::random();
+    let waiting = Retried::NotEnded(JobState::Pending);
+    assert_eq!(broker.retry(paid.id, Some(&ada), new).await.unwrap(), waiting);
+    broker.cancel(paid.id, None, AT_ONCE).await.unwrap();
+    for owner in [Some(&ada), None] {
+        assert_eq!(broker.retry(paid.id, owner, new).await.unwrap(), Retried::HadKeys);
+    }
+    assert_eq!(broker.job(new).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_draining_worker_finishes_what_it_has_and_gets_no_more() {
     let broker = fresh_workshop().await;
     let worker = gpu("gpu-1");
@@ -186,7 +203,7 @@ async fn a_worker_that_is_silent_for_a_minute_is_gone() {
     for second in (0..70).step_by(7) {
         let then = broker.at_clock_offset(Duration::from_secs(second));
         heard_of(&then, &gpu("small"), &[]).await;
-        then.reap().await.unwrap();
+        then.reap(LEASE).await.unwrap();
         let expected = (second > 60).then_some(Reason::OnHold);
         assert_eq!(reason(&broker, film.id).await, expected, "after {second} s");
     }
@@ -212,7 +229,7 @@ async fn a_failed_run_is_tried_again_after_a_wait_where_that_is_configured() {
     broker.configure(None, &[("attempts_out_of_memory", "3"), ("backoff_ms", "2000")]).await.unwrap();
     let job = submit(&broker, &person("ada")).await;
     let (worker, mut clock) = (gpu("gpu-1"), Duration::ZERO);
-    broker.reap().await.unwrap();
+    broker.reap(LEASE).await.unwrap();
     for wait in [2, 4] {
         let claimed = lent(&broker.at_clock_offset(clock), &worker).await;
         let then = broker.at_clock_offset(clock);
@@ -221,10 +238,10 @@ async fn a_failed_run_is_tried_again_after_a_wait_where_that_is_configured() {
         assert_eq!(then.fail(&worker, held(&claimed), kind, &nothing()).await.unwrap(), Settled::Again);
         assert_eq!(reason(&broker, job).await, Some(Reason::BackingOff));
         clock += Duration::from_millis(wait * 1_000 - 500);
-        broker.at_clock_offset(clock).reap().await.unwrap();
+        broker.at_clock_offset(clock).reap(LEASE).await.unwrap();
         assert_eq!(claim(&broker.at_clock_offset(clock), &worker).await, Claimed::Idle, "not yet");
         clock += Duration::from_secs(1);
-        broker.at_clock_offset(clock).reap().await.unwrap();
+        broker.at_clock_offset(clock).reap(LEASE).await.unwrap();
     }
     let claimed = lent(&broker.at_clock_offset(clock), &worker).await;
     let last = broker.fail(&worker, held(&claimed), FailureKind::OutOfMemory, &nothing()).await.unwrap();

@@ -74,7 +74,7 @@ async fn front_orders_ones_own_line_and_moves_nobody_elses_turn() {
 #[tokio::test]
 async fn sealed_keys_go_to_each_worker_that_runs_the_job() {
     let broker = fresh_workshop().await;
-    submit(&broker, &person("ada")).await;
+    Submit { sealed: Some(b"sealed"), ..Submit::of(&person("ada")) }.to(&broker).await;
     let lent_once = lent(&broker, &gpu("gpu-1")).await;
     assert_eq!(lent_once.sealed.as_deref(), Some(b"sealed".as_slice()));
     let lease = HeldLease { job: lent_once.job, token: lent_once.token };
@@ -117,4 +117,18 @@ async fn positions_count_what_starts_before() {
     ids.push(demo.id);
     let positions = broker.positions(&ids).await.unwrap();
     assert_eq!(positions, [Some(2), Some(3), Some(4), Some(5), Some(1)]);
+}
+
+#[tokio::test]
+async fn under_a_demo_a_number_orders_the_line_that_the_job_stands_in() {
+    let broker = fresh_workshop().await;
+    let teacher = person("teacher");
+    broker.demo(&teacher, std::time::Duration::from_secs(60), 3).await.unwrap();
+    let first = submit(&broker, &teacher).await;
+    let last = Submit { number: Some(1e9), ..Submit::of(&teacher) };
+    last.to(&broker).await;
+    let between = submit(&broker, &teacher).await;
+    let positions = broker.positions(&[first, between, last.id]).await.unwrap();
+    assert_eq!(positions, [Some(1), Some(2), Some(3)]);
+    assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
 }

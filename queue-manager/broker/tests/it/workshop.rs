@@ -33,6 +33,7 @@ pub struct Submit<'a> {
     pub front: bool,
     pub number: Option<f64>,
     pub body: &'a [u8],
+    pub sealed: Option<&'a [u8]>,
 }
 
 impl<'a> Submit<'a> {
@@ -45,6 +46,7 @@ impl<'a> Submit<'a> {
             front: false,
             number: None,
             body: b"{}",
+            sealed: None,
         }
     }
 
@@ -63,7 +65,7 @@ impl<'a> Submit<'a> {
                 body_hash: &hash.parse().unwrap(),
                 body: Body::Inline(self.body),
                 client: None,
-                sealed: Some(b"sealed"),
+                sealed: self.sealed,
                 order: match self.number {
                     Some(number) => Order::Number(number),
                     None if self.front => Order::Front,

@@ -46,6 +46,17 @@ async fn sealed(workshop: &Workshop, id: &str) -> bool {
     workshop.redis(&["exists", &format!("{{workshop}}:sealed:{id}")]).await.unwrap().trim() == "1"
 }
 
+async fn assert_no_retry_without_keys(workshop: &Workshop, ada: &Person, id: &str) {
+    let refused = ada.post(&format!("/api/v1/jobs/{id}/retry"), &json!({})).await.unwrap();
+    assert_eq!(refused.status(), 409);
+    let problem: Value = refused.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("Press Run in the tab"), "{problem}");
+    let boss = workshop.person("instructor").unwrap();
+    let cause = boss.json("/api/v1/room").await.unwrap()["problems"][0]["id"].as_str().unwrap().to_owned();
+    let done = boss.post(&format!("/api/v1/causes/{cause}/retry"), &json!({})).await.unwrap();
+    assert_eq!(done.json::<Value>().await.unwrap(), json!({"jobs": 0, "refused": 1}));
+}
+
 #[tokio::test]
 async fn keys_reach_the_node_that_needs_them_and_nothing_that_is_kept_or_shown() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
@@ -59,6 +70,7 @@ async fn keys_reach_the_node_that_needs_them_and_nothing_that_is_kept_or_shown()
     // The simulated node says what it was given: it was given both, and nobody else sees them.
     assert!(message.contains("with auth_token_comfy_org=*** api_key_comfy_org=***"), "{message}");
     assert!(!sealed(&workshop, &id).await, "they end with the job");
+    assert_no_retry_without_keys(&workshop, &ada, &id).await;
 
     let id = submit(&ada, &with_keys(&graphs::white_picture(), &tab.sid)).await;
     let job = ada.wait_for(&id, "completed").await.unwrap();

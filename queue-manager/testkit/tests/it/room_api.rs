@@ -37,6 +37,11 @@ async fn a_demonstration_puts_ones_next_job_first_and_ends_with_it() {
     let deeds = room.ask("/audit").await;
     assert_eq!(deeds["entries"][0]["what"], "demo.begin");
     assert_eq!(room.call("user001", Method::POST, "/queue/demo", json!({})).await.0, 403);
+    let end = async || room.call("instructor", Method::DELETE, "/queue/demo", Value::Null).await.0;
+    assert_eq!(end().await, 204, "its one job still waits");
+    assert_eq!(order(&room.ask("/room").await), ["user001", "user002", "instructor", "instructor"]);
+    assert_eq!(end().await, 409, "there is none");
+    assert_eq!(room.ask("/audit").await["entries"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

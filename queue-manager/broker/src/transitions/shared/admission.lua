@@ -16,7 +16,7 @@ local function no_room(participant, bytes, usual)
 end
 
 -- While somebody demonstrates, their next jobs go first; with the last of them the demonstration is over.
-local function lane_of(participant, lane)
+local function lane_of(id, participant, lane)
   local who, till, jobs = setting('demo', ''):match('^(%S+) (%S+) (%S+)$')
   if who ~= participant or now >= tonumber(till) then return lane end
   if tonumber(jobs) > 1 then
@@ -24,6 +24,7 @@ local function lane_of(participant, lane)
   else
     redis.call('HDEL', key('settings'), 'demo')
   end
+  redis.call('SADD', key('demo'), id)
   announce_room('settings')
   return 'instructor'
 end
@@ -32,7 +33,7 @@ end
 local function admit(id, job, ...)
   job.seq = whole(redis.call('INCR', key('seq', '@jobs')))
   job.reason = ''
-  job.lane = lane_of(job.participant, job.lane)
+  job.lane = lane_of(id, job.participant, job.lane)
   redis.call('HINCRBY', key('minute'), 'submitted', 1)
   redis.call('HSET', key('job', id),
     'participant', job.participant, 'lane', job.lane, 'seq', job.seq, 'state', 'pending', 'reason', '',

@@ -68,7 +68,7 @@ impl World {
             clock: LEASE * 100,
             began: Instant::now(),
         };
-        world.now().reap().await.unwrap();
+        world.now().reap(LEASE).await.unwrap();
         world
     }
 
@@ -333,7 +333,7 @@ impl World {
             }
         }
         let (taken_back, due) = loop {
-            match self.now().reap().await.unwrap() {
+            match self.now().reap(LEASE).await.unwrap() {
                 Reaped::Did { taken_back, due } => break (taken_back, due),
                 // The machine that runs this stood still for a moment, which is an outage like any other.
                 Reaped::Moved(gap_ms) => self.leases_moved(Duration::from_millis(gap_ms)),
