@@ -7,7 +7,7 @@ pub const BODY_IN_REDIS: usize = 256 * 1024;
 /// A stored body larger than this reaches the worker over HTTP instead of the link.
 pub const BODY_ON_LINK: usize = 256 * 1024;
 /// One uploaded or produced file.
-pub const FILE: u64 = 2 * 1024 * 1024 * 1024;
+pub const FILE: usize = 2 * 1024 * 1024 * 1024;
 /// One upload from a browser: ComfyUI's own default, told to the frontend in its feature flags.
 pub const UPLOAD: usize = 100 * 1024 * 1024;
 /// Nesting of a submitted JSON body.

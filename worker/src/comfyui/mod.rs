@@ -72,6 +72,15 @@ pub struct FileName {
     pub filename: String,
 }
 
+/// A produced file on its way.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// Bytes; `None` when ComfyUI does not say.
+    pub size: Option<u64>,
+    /// What is in it.
+    pub body: Body,
+}
+
 impl Comfyui {
     /// At `base`, such as `http://127.0.0.1:8188`.
     ///
@@ -160,10 +169,10 @@ impl Comfyui {
     ///
     /// # Errors
     /// When there is no such file.
-    pub async fn file(&self, name: &FileName) -> Result<Body, ComfyuiError> {
+    pub async fn file(&self, name: &FileName) -> Result<OpenFile, ComfyuiError> {
         let query = [("filename", &name.filename), ("subfolder", &name.subfolder), ("type", &name.kind)];
         let answer = self.http.get(self.url("/view")).query(&query).send().await?.error_for_status()?;
-        Ok(Body::wrap_stream(answer.bytes_stream()))
+        Ok(OpenFile { size: answer.content_length(), body: Body::wrap_stream(answer.bytes_stream()) })
     }
 
     /// Uploads an input; the same name is overwritten.

@@ -4,15 +4,15 @@ mod files;
 mod graph;
 mod keys;
 mod messages;
+mod trouble;
 mod watch;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_client::ClientError;
 use queue_client::transfer::Transfer;
-use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobError, JobResult, Offer};
+use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobResult, Offer};
 use queue_protocol::{FailureKind, WorkerName};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch as orders};
@@ -23,13 +23,14 @@ use tracing::Instrument;
 use crate::cache::Cache;
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
-use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
+use crate::comfyui::{Comfyui, Whereabouts};
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use files::{Mover, Stored};
 use keys::Keys;
 use messages::Messages;
+use trouble::Trouble;
 
 /// What every job of this worker works with.
 #[derive(Clone)]
@@ -71,6 +72,10 @@ pub enum Orders {
 impl Orders {
     fn end_the_claim(self) -> bool {
         matches!(self, Self::Abandon | Self::LetGo)
+    }
+
+    fn end_the_job(self) -> bool {
+        self != Self::Run
     }
 }
 
@@ -177,42 +182,6 @@ struct Job {
     with: Surroundings,
 }
 
-/// Why a job could not go on.
-enum Trouble {
-    /// ComfyUI is gone; the job may run again.
-    ComfyuiLost(String),
-    /// ComfyUI goes on with what it was told to stop.
-    ComfyuiStuck,
-    /// ComfyUI refused the graph.
-    Refused(Value),
-    /// A file could not be moved, or what was submitted cannot be read.
-    Files(String),
-    /// The queue-manager does not answer; whatever was to be moved is tried again.
-    QueueManagerAway(String),
-    /// The claim is over.
-    Abandoned,
-}
-
-impl From<ComfyuiError> for Trouble {
-    fn from(error: ComfyuiError) -> Self {
-        match error {
-            ComfyuiError::Unreachable(_) => Self::ComfyuiLost(error.to_string()),
-            ComfyuiError::Refused(answer) => Self::Refused(answer),
-            ComfyuiError::Unexpected(_) => Self::Files(error.to_string()),
-        }
-    }
-}
-
-impl From<ClientError> for Trouble {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::LeaseOver => Self::Abandoned,
-            ClientError::Unreachable(why) => Self::QueueManagerAway(why),
-            other => Self::Files(other.to_string()),
-        }
-    }
-}
-
 impl Job {
     fn mover(&self) -> Mover {
         Mover { with: self.with.clone(), lease: self.lease, heard: self.heard.clone() }
@@ -267,12 +236,11 @@ impl Job {
         let mut body: Value = if let Some(raw) = &self.offer.body {
             serde_json::from_str(raw.get()).map_err(unreadable)?
         } else {
-            let mover = self.mover();
+            let (mover, transfer) = (self.mover(), &self.with.transfer);
             let mut patience = mover.patience();
             let bytes = loop {
-                match self.with.transfer.body(self.lease).await {
-                    Ok(bytes) => break bytes,
-                    Err(error) => patience.bear(error.into()).await?,
+                if let Some(bytes) = patience.attempt(transfer.body(self.lease)).await? {
+                    break bytes;
                 }
             };
             serde_json::from_slice(&bytes).map_err(unreadable)?
@@ -320,34 +288,6 @@ impl Job {
         for (kind, data) in &entry.status.messages {
             if kinds.contains(&kind.as_str()) && self.told.insert(kind.clone()) {
                 self.messages().say(kind, data);
-            }
-        }
-    }
-
-    /// The queue-manager decides whether it runs again, and only it tells the tab that a job failed.
-    fn give_up(&self, trouble: Trouble) -> End {
-        let failed = |kind, error: JobError| {
-            let error = Some(messages::within_limits(error));
-            End::Failed(kind, JobResult { error, ..JobResult::default() })
-        };
-        let lost =
-            |message: &str| failed(FailureKind::ComfyuiLost, messages::service_error("ComfyuiLost", message));
-        match trouble {
-            Trouble::Abandoned => End::Released,
-            Trouble::ComfyuiLost(why) => {
-                tracing::warn!(job.id = %self.lease.job, why, "ComfyUI went away");
-                lost("The GPU's ComfyUI went away while it ran this job.")
-            }
-            Trouble::ComfyuiStuck => {
-                let restarts = self.with.keeper.restart();
-                tracing::error!(job.id = %self.lease.job, restarts, "ComfyUI does not stop a job it was told to stop");
-                self.with.pulse.set_stuck(!restarts);
-                lost("The GPU's ComfyUI did not stop this job.")
-            }
-            Trouble::Refused(answer) => failed(FailureKind::Validation, messages::refusal(&answer)),
-            Trouble::Files(why) | Trouble::QueueManagerAway(why) => {
-                tracing::error!(job.id = %self.lease.job, why, "a job's files could not be moved");
-                failed(FailureKind::Files, messages::service_error("Files", &why))
             }
         }
     }

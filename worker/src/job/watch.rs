@@ -6,7 +6,8 @@ use queue_protocol::{frame, timings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Job, Orders, Trouble, files};
+use super::trouble::Trouble;
+use super::{Job, Orders, files};
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::{Frame, JobSocket};
 use crate::comfyui::{ComfyuiError, Whereabouts};

@@ -29,6 +29,7 @@ mod hostile_paths;
 mod hostile_requests;
 mod hostile_words;
 mod in_a_browser;
+mod job_files;
 mod joining;
 mod kept_comfyui;
 mod large_workflows;
