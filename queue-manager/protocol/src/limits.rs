@@ -36,7 +36,7 @@ pub const MISSED: usize = 500;
 pub const MISSED_TABS: usize = 32;
 /// Bytes of the messages that wait for all tabs of one participant.
 pub const MISSED_BYTES: usize = 16 * 1024 * 1024;
-/// A message of ComfyUI or a result larger than this is cut down by the worker, so that it fits [`LINK_FRAME`].
+/// A message of ComfyUI, a preview or a result larger than this is cut down or left out by the worker, so that it fits [`LINK_FRAME`].
 pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).
 pub const LINK_FRAME: usize = 4 * 1024 * 1024;

@@ -17,9 +17,12 @@ use thiserror::Error;
 /// What ComfyUI did not do.
 #[derive(Debug, Error)]
 pub enum ComfyuiError {
-    /// It does not answer.
+    /// It is not there.
     #[error("ComfyUI cannot be reached: {0}")]
     Unreachable(String),
+    /// It is there and does not answer: it may be loading a large model.
+    #[error("ComfyUI does not answer: {0}")]
+    Silent(String),
     /// It refused the graph; its own words.
     #[error("ComfyUI refused the workflow")]
     Refused(Value),
@@ -30,7 +33,10 @@ pub enum ComfyuiError {
 
 impl From<reqwest::Error> for ComfyuiError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_decode() || error.is_status() {
+        // First, as an answer that stops half way counts as one that cannot be read.
+        if error.is_timeout() {
+            Self::Silent(error.to_string())
+        } else if error.is_decode() || error.is_status() {
             Self::Unexpected(error.to_string())
         } else {
             Self::Unreachable(error.to_string())

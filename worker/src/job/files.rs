@@ -11,9 +11,11 @@ use queue_protocol::link::{BoundInput, HeldLease, Offer};
 use queue_protocol::{JobId, limits};
 use reqwest::Body;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use super::trouble::Trouble;
+use super::watch::Silence;
 use super::{Orders, Surroundings, graph, orders};
 use crate::comfyui::FileName;
 
@@ -36,9 +38,9 @@ pub(super) struct Mover {
 }
 
 impl Mover {
-    /// For one file: how often, and for how long, moving it is tried.
+    /// For one file, or one question: how often, and for how long, it is tried.
     pub(super) fn patience(&self) -> Patience<'_> {
-        Patience { mover: self, pause: FIRST_PAUSE, refused: 0 }
+        Patience { mover: self, pause: FIRST_PAUSE, refused: 0, silence: Silence::default() }
     }
 
     /// Waits until it is told to end in such a way; without a link, which is gone for good then, the claim is over.
@@ -52,11 +54,12 @@ impl Mover {
     }
 }
 
-/// How much more of the trouble with one file is borne.
+/// How much more of the trouble with one thing is borne.
 pub(super) struct Patience<'a> {
     mover: &'a Mover,
     pause: Duration,
     refused: u32,
+    silence: Silence,
 }
 
 impl Patience<'_> {
@@ -75,7 +78,7 @@ impl Patience<'_> {
             Err(trouble) => trouble,
         };
         let why = self.bear(trouble)?;
-        tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits for the queue-manager");
+        tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits");
         tokio::select! {
             biased;
             over = self.mover.told(Orders::end_the_job) => return Err(over),
@@ -89,6 +92,7 @@ impl Patience<'_> {
     fn bear(&mut self, trouble: Trouble) -> Result<String, Trouble> {
         match trouble {
             Trouble::QueueManagerAway(why) => Ok(why),
+            Trouble::ComfyuiSilent(why) if !self.silence.is_too_long(Instant::now()) => Ok(why),
             Trouble::QueueManagerUnable(why) if self.refused + 1 < TRIES => {
                 self.refused += 1;
                 Ok(why)

@@ -23,7 +23,7 @@ use tracing::Instrument;
 use crate::cache::Cache;
 use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
-use crate::comfyui::{Comfyui, Whereabouts};
+use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
 use crate::keeper::Keeper;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
@@ -162,8 +162,8 @@ pub fn start(
             // However it ended, it is gone.
             drop(before.await);
         }
-        let job =
-            Job { lease, offer, heard, stored: Stored::default(), told: HashSet::new(), with: surroundings };
+        let (stored, told) = (Stored::default(), HashSet::new());
+        let job = Job { lease, offer, heard, posted: true, stored, told, with: surroundings };
         let end = job.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
@@ -176,10 +176,19 @@ struct Job {
     lease: HeldLease,
     offer: Offer,
     heard: orders::Receiver<Orders>,
+    /// Whether ComfyUI may have the prompt.
+    posted: bool,
     stored: Stored,
     /// Kinds of ComfyUI's messages that were passed on.
     told: HashSet<String>,
     with: Surroundings,
+}
+
+/// What ComfyUI has of a job before it is posted.
+enum Found {
+    Running,
+    Succeeded(Entry),
+    Nothing,
 }
 
 impl Job {
@@ -197,8 +206,11 @@ impl Job {
 
     async fn run(mut self) -> End {
         match self.attempt().await {
-            Ok(entry) => self.conclude(entry).await,
-            Err(trouble) => self.give_up(trouble),
+            Ok(entry) => {
+                self.posted = false;
+                self.conclude(entry).await
+            }
+            Err(trouble) => self.give_up(trouble).await,
         }
     }
 
@@ -206,32 +218,55 @@ impl Job {
     async fn attempt(&mut self) -> Result<Option<Entry>, Trouble> {
         let job = self.lease.job;
         let mut socket = JobSocket::open(&self.with.comfyui, job).await;
-        let adopted = match self.with.comfyui.whereabouts(job).await? {
-            Whereabouts::Queued => true,
-            Whereabouts::Absent => match self.with.comfyui.history(job).await? {
-                Some(entry) if entry.status.status_str == "success" => return Ok(Some(entry)),
-                // An interrupted or failed attempt of the same id would be mistaken for this one's end.
-                Some(_) => {
-                    self.with.comfyui.forget(job).await?;
-                    false
-                }
-                None => false,
-            },
+        let adopted = match self.found().await? {
+            Found::Running => true,
+            Found::Succeeded(entry) => return Ok(Some(entry)),
+            Found::Nothing => false,
         };
         if adopted {
             tracing::info!(job.id = %job, "adopted a prompt that was still there");
         } else {
-            let prompt = self.prepare().await?;
-            if self.heard.borrow().end_the_claim() {
-                return Err(Trouble::Abandoned);
-            }
+            self.posted = false;
+            let mover = self.mover();
+            let prompt = tokio::select! {
+                // What was stopped before it was posted is not posted.
+                biased;
+                over = mover.told(Orders::end_the_job) => return Err(over),
+                prompt = self.prepare() => prompt?,
+            };
+            self.posted = true;
             self.with.comfyui.prompt(&prompt).await?;
         }
         watch::to_the_end(self, &mut socket).await
     }
 
+    /// What ComfyUI has of this job already.
+    async fn found(&self) -> Result<Found, Trouble> {
+        let mover = self.mover();
+        let mut patience = mover.patience();
+        loop {
+            if let Some(found) = patience.attempt(self.ask()).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Found, ComfyuiError> {
+        let (comfyui, job) = (&self.with.comfyui, self.lease.job);
+        if comfyui.whereabouts(job).await? == Whereabouts::Queued {
+            return Ok(Found::Running);
+        }
+        match comfyui.history(job).await? {
+            Some(entry) if entry.status.status_str == "success" => return Ok(Found::Succeeded(entry)),
+            // An interrupted or failed attempt of the same id would be mistaken for this one's end.
+            Some(_) => comfyui.forget(job).await?,
+            None => {}
+        }
+        Ok(Found::Nothing)
+    }
+
     /// The request that ComfyUI gets: inputs in place, outputs forced to run again, our ids.
-    async fn prepare(&mut self) -> Result<Value, Trouble> {
+    async fn prepare(&self) -> Result<Value, Trouble> {
         let unreadable = |error: serde_json::Error| Trouble::Files(format!("the stored workflow: {error}"));
         let mut body: Value = if let Some(raw) = &self.offer.body {
             serde_json::from_str(raw.get()).map_err(unreadable)?
@@ -266,7 +301,7 @@ impl Job {
                 // An output nobody was told of: its message came while no socket was open.
                 Ok(0) => {}
                 Ok(_) => self.messages().executed(node, output),
-                Err(trouble) => return self.give_up(trouble),
+                Err(trouble) => return self.give_up(trouble).await,
             }
         }
         let result = messages::result(&entry);

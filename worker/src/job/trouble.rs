@@ -13,6 +13,8 @@ use crate::comfyui::ComfyuiError;
 pub(super) enum Trouble {
     /// ComfyUI is gone; the job may run again.
     ComfyuiLost(String),
+    /// ComfyUI does not answer now; whatever was asked is asked again, as long as that may be a model it loads.
+    ComfyuiSilent(String),
     /// ComfyUI goes on with what it was told to stop.
     ComfyuiStuck,
     /// ComfyUI refused the graph.
@@ -35,6 +37,7 @@ impl From<ComfyuiError> for Trouble {
     fn from(error: ComfyuiError) -> Self {
         match error {
             ComfyuiError::Unreachable(_) => Self::ComfyuiLost(error.to_string()),
+            ComfyuiError::Silent(_) => Self::ComfyuiSilent(error.to_string()),
             ComfyuiError::Refused(answer) => Self::Refused(answer),
             ComfyuiError::Unexpected(_) => Self::Files(error.to_string()),
         }
@@ -53,8 +56,13 @@ impl From<ClientError> for Trouble {
 }
 
 impl Job {
-    /// The queue-manager decides whether it runs again, and only it tells the tab that a job failed.
-    pub(super) fn give_up(&mut self, trouble: Trouble) -> End {
+    /// Ends the job here, and its prompt if ComfyUI may have it. The queue-manager decides whether it runs again, and only it
+    /// tells the tab that a job failed.
+    pub(super) async fn give_up(&mut self, trouble: Trouble) -> End {
+        let is_ours_to_stop = self.posted && !matches!(trouble, Trouble::LetGo | Trouble::Refused(_));
+        if is_ours_to_stop && let Err(error) = self.with.comfyui.stop(self.lease.job).await {
+            tracing::warn!(job.id = %self.lease.job, %error, "could not stop a prompt that was given up");
+        }
         let failed = |kind, error: JobError| {
             let error = Some(messages::within_limits(error));
             End::Failed(kind, JobResult { error, ..JobResult::default() })
@@ -69,7 +77,7 @@ impl Job {
                 End::Failed(FailureKind::Interrupted, JobResult::default())
             }
             Trouble::Stopped => End::Failed(FailureKind::Interrupted, self.messages().interrupted()),
-            Trouble::ComfyuiLost(why) => {
+            Trouble::ComfyuiLost(why) | Trouble::ComfyuiSilent(why) => {
                 tracing::warn!(job.id = %self.lease.job, why, "ComfyUI went away");
                 lost("The GPU's ComfyUI went away while it ran this job.")
             }

@@ -8,20 +8,13 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
 
+use crate::slow_comfyui::{saved_early, wait_until_comfyui_is_idle};
+
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the simulated ComfyUI puts what a job of `gpu-1` makes.
 fn made_by(workshop: &Workshop, job: &str) -> PathBuf {
     workshop.data().with_file_name("comfyui-1").join("output/atelier/gpu-1").join(job)
-}
-
-async fn wait_until_comfyui_is_idle(workshop: &Workshop) {
-    waiting::until("ComfyUI to have nothing to do", LIMIT, async || {
-        let queue = workshop.ask_comfyui(1, "/queue").await?;
-        Ok((queue == json!({"queue_running": [], "queue_pending": []})).then_some(()))
-    })
-    .await
-    .unwrap();
 }
 
 #[tokio::test]
@@ -62,6 +55,21 @@ async fn a_file_that_the_queue_manager_cannot_store_fails_its_job_and_a_cancel_d
     let id = ada.submit(&graphs::white_picture()).await.unwrap();
     let job = ada.wait_for(&id, "failed").await.unwrap();
     assert_eq!((&job["attempts"], &job["error"]["exception_type"]), (&json!(1), &Value::from("Files")));
+    let next = ben.submit(&graphs::white_picture()).await.unwrap();
+    ben.wait_for(&next, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_is_given_up_leaves_nothing_running_in_comfyui() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    let outputs = workshop.data().join("files/outputs");
+    std::fs::create_dir_all(&outputs).unwrap();
+    std::fs::write(outputs.join("user001"), "in the way").unwrap();
+    let id = ada.submit(&saved_early()).await.unwrap();
+    let job = ada.wait_for(&id, "failed").await.unwrap();
+    assert_eq!(job["error"]["exception_type"], "Files");
+    wait_until_comfyui_is_idle(&workshop).await;
     let next = ben.submit(&graphs::white_picture()).await.unwrap();
     ben.wait_for(&next, "completed").await.unwrap();
 }

@@ -81,6 +81,7 @@ mod sessions;
 mod settings;
 mod shares;
 mod signing_in;
+mod slow_comfyui;
 mod start_and_stop;
 mod steering;
 mod stolen_tokens;
