@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue_broker::BrokerError;
 use queue_protocol::api::Problem;
+use queue_protocol::limits;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -233,6 +234,7 @@ impl From<std::io::Error> for Trouble {
                 tracing::error!(%error, "the disk is full");
                 Self::NoRoom
             }
+            std::io::ErrorKind::FileTooLarge => Self::TooLarge(limits::FILE),
             std::io::ErrorKind::NotADirectory
             | std::io::ErrorKind::IsADirectory
             | std::io::ErrorKind::AlreadyExists => {
@@ -266,6 +268,12 @@ mod tests {
     fn a_full_disk_is_no_room_and_no_bug() {
         let full = Trouble::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
         assert_eq!(full.status_and_code(), (StatusCode::INSUFFICIENT_STORAGE, "no_room"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_said_to_be_that_and_no_bug() {
+        let large = Trouble::from(std::io::Error::from(std::io::ErrorKind::FileTooLarge));
+        assert_eq!(large.status_and_code(), (StatusCode::PAYLOAD_TOO_LARGE, "too_large"));
     }
 
     #[test]

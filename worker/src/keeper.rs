@@ -19,7 +19,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// A ComfyUI that ran for this long was fine: the next start is not held up.
 const WAS_FINE: Duration = Duration::from_secs(60);
 /// A ComfyUI that answered once and then did not for this long hangs; loading a large model takes less.
-const HANGS: Duration = Duration::from_secs(120);
+pub(crate) const HANGS: Duration = Duration::from_secs(120);
 /// Between asking it to end and ending it.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -8,6 +8,12 @@ pub enum ClientError {
     /// It did not answer, or the connection broke: try again later.
     #[error("the queue-manager cannot be reached: {0}")]
     Unreachable(String),
+    /// It answered that it could not, of a disk that is full or of a bug of its own: it may be able to later, or never.
+    #[error("the queue-manager could not do it: {0}")]
+    Unable(String),
+    /// What was sent is larger than it takes: trying again will not help.
+    #[error("it is larger than the queue-manager takes")]
+    TooLarge,
     /// The token or session is not, or no longer, valid: trying again will not help.
     #[error("the queue-manager refused the credentials")]
     Refused,
@@ -41,6 +47,15 @@ impl ClientError {
         Self::Unreachable(words.join(": "))
     }
 
+    /// What it means that a transfer was answered with no success.
+    pub(crate) fn of_transfer(status: u16, url: impl std::fmt::Display) -> Self {
+        match status {
+            413 => Self::TooLarge,
+            500 | 507 => Self::Unable(format!("{status} for {url}")),
+            _ => Self::of_status(status, url),
+        }
+    }
+
     /// What an answer that is no success means.
     pub(crate) fn of_status(status: u16, url: impl std::fmt::Display) -> Self {
         match status {
@@ -71,5 +86,19 @@ impl From<tokio_tungstenite::tungstenite::Error> for ClientError {
             }
             _ => Self::unreachable(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_sent_again_for_ever_only_to_a_queue_manager_that_is_away() {
+        let of = |status| ClientError::of_transfer(status, "a file");
+        assert!(matches!(of(413), ClientError::TooLarge));
+        assert!(matches!((of(500), of(507)), (ClientError::Unable(_), ClientError::Unable(_))));
+        assert!(matches!((of(502), of(503)), (ClientError::Unreachable(_), ClientError::Unreachable(_))));
+        assert!(matches!((of(404), of(410)), (ClientError::Unexpected(_), ClientError::LeaseOver)));
     }
 }

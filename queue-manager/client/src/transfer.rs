@@ -91,7 +91,7 @@ impl Transfer {
         };
         match answer.status().as_u16() {
             200..300 => Ok(answer),
-            status => Err(ClientError::of_status(status, url)),
+            status => Err(ClientError::of_transfer(status, url)),
         }
     }
 
@@ -172,7 +172,7 @@ impl Transfer {
     /// Stores an output as it arrives; `kind` is `output` or `temp`, `path` already percent-encoded.
     ///
     /// # Errors
-    /// [`ClientError::LeaseOver`] when the lease is over.
+    /// [`ClientError::LeaseOver`] when the lease is over, [`ClientError::TooLarge`] when one file may not be so large.
     pub async fn output(
         &self,
         lease: HeldLease,

@@ -11,7 +11,7 @@ pub const BODY_IN_REDIS: usize = 256 * 1024;
 /// A stored body larger than this reaches the worker over HTTP instead of the link.
 pub const BODY_ON_LINK: usize = 256 * 1024;
 /// One uploaded or produced file.
-pub const FILE: u64 = 2 * 1024 * 1024 * 1024;
+pub const FILE: usize = 2 * 1024 * 1024 * 1024;
 /// One upload from a browser: ComfyUI's own default, told to the frontend in its feature flags.
 pub const UPLOAD: usize = 100 * 1024 * 1024;
 /// Nesting of a submitted JSON body.
@@ -40,7 +40,7 @@ pub const MISSED: usize = 500;
 pub const MISSED_TABS: usize = 32;
 /// Bytes of the messages that wait for all tabs of one participant.
 pub const MISSED_BYTES: usize = 16 * 1024 * 1024;
-/// A message of ComfyUI or a result larger than this is cut down by the worker, so that it fits [`LINK_FRAME`].
+/// A message of ComfyUI, a preview or a result larger than this is cut down or left out by the worker, so that it fits [`LINK_FRAME`].
 pub const MESSAGE: usize = 1024 * 1024;
 /// A text frame on the worker link (`executed` events and bodies that fit [`BODY_ON_LINK`] with room to spare).
 pub const LINK_FRAME: usize = 4 * 1024 * 1024;

@@ -23,7 +23,7 @@ pub enum Misbehaviour {
     Die,
 }
 
-/// How it behaves right now. `GET /simulation` shows it as `{"step_ms", "node_ms", "next", "ignore_interrupt"}`;
+/// How it behaves right now. `GET /simulation` shows it as `{"step_ms", "node_ms", "next", "ignore_interrupt", "silent"}`;
 /// `POST /simulation` changes the fields that its body names, and `badge`, and answers with the result. Not a route of `ComfyUI`.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -36,17 +36,26 @@ pub struct Control {
     pub next: Option<Misbehaviour>,
     /// Whether interrupts are accepted and then ignored. Turning it off lets one that is waiting take effect.
     pub ignore_interrupt: bool,
+    /// Requests whose path begins like this are taken and not answered until that ends; `None` answers all. `/simulation` is
+    /// always answered.
+    pub silent: Option<String>,
     /// The script that its custom node has for browsers; `None` for the one it comes with.
     pub badge: Option<String>,
 }
 
 impl Control {
+    /// Whether a request for this path is not answered.
+    pub(crate) fn is_silent_on(&self, path: &str) -> bool {
+        path != "/simulation" && self.silent.as_ref().is_some_and(|silent| path.starts_with(silent.as_str()))
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "step_ms": self.step.as_millis(),
             "node_ms": self.node.as_millis(),
             "next": self.next,
             "ignore_interrupt": self.ignore_interrupt,
+            "silent": self.silent,
         })
     }
 
@@ -63,6 +72,9 @@ impl Control {
         if let Some(ignore) = change.ignore_interrupt {
             self.ignore_interrupt = ignore;
         }
+        if let Some(silent) = &change.silent {
+            self.silent = Some(silent.clone()).filter(|path| !path.is_empty());
+        }
         if let Some(badge) = &change.badge {
             self.badge = Some(badge.clone());
         }
@@ -78,6 +90,8 @@ pub(crate) struct Change {
     #[serde(deserialize_with = "named")]
     next: Next,
     ignore_interrupt: Option<bool>,
+    /// The empty path ends it.
+    silent: Option<String>,
     badge: Option<String>,
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 use crate::server::Simulator;
@@ -40,6 +40,7 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/simulation", get(simulation::show).post(simulation::change))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(guard::same_origin))
+        .layer(from_fn_with_state(Arc::clone(&simulator), simulation::be_silent))
         .with_state(simulator)
 }
 

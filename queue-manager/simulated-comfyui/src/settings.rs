@@ -38,6 +38,7 @@ impl Settings {
             node: self.node,
             next: self.next,
             ignore_interrupt: self.ignore_interrupt,
+            silent: None,
             badge: None,
         }
     }

@@ -109,6 +109,6 @@ pub(super) async fn put_output(
 ) -> Result<StatusCode, Trouble> {
     let job = held(&broker, &worker, &job, &token).await?;
     let at = outputs::path(&job.participant, job.id, job.token, &kind, &path)?;
-    files.write_stream(&at, limits::FILE, body.into_data_stream()).await?;
+    files.write_stream(&at, limits::FILE as u64, body.into_data_stream()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

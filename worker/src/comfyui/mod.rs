@@ -17,9 +17,12 @@ use thiserror::Error;
 /// What ComfyUI did not do.
 #[derive(Debug, Error)]
 pub enum ComfyuiError {
-    /// It does not answer.
+    /// It is not there.
     #[error("ComfyUI cannot be reached: {0}")]
     Unreachable(String),
+    /// It is there and does not answer: it may be loading a large model.
+    #[error("ComfyUI does not answer: {0}")]
+    Silent(String),
     /// It refused the graph; its own words.
     #[error("ComfyUI refused the workflow")]
     Refused(Value),
@@ -30,7 +33,10 @@ pub enum ComfyuiError {
 
 impl From<reqwest::Error> for ComfyuiError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_decode() || error.is_status() {
+        // First, as an answer that stops half way counts as one that cannot be read.
+        if error.is_timeout() {
+            Self::Silent(error.to_string())
+        } else if error.is_decode() || error.is_status() {
             Self::Unexpected(error.to_string())
         } else {
             Self::Unreachable(error.to_string())
@@ -70,6 +76,15 @@ pub struct FileName {
     pub subfolder: String,
     /// Name.
     pub filename: String,
+}
+
+/// A produced file on its way.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// Bytes; `None` when ComfyUI does not say.
+    pub size: Option<u64>,
+    /// What is in it.
+    pub body: Body,
 }
 
 impl Comfyui {
@@ -160,10 +175,10 @@ impl Comfyui {
     ///
     /// # Errors
     /// When there is no such file.
-    pub async fn file(&self, name: &FileName) -> Result<Body, ComfyuiError> {
+    pub async fn file(&self, name: &FileName) -> Result<OpenFile, ComfyuiError> {
         let query = [("filename", &name.filename), ("subfolder", &name.subfolder), ("type", &name.kind)];
         let answer = self.http.get(self.url("/view")).query(&query).send().await?.error_for_status()?;
-        Ok(Body::wrap_stream(answer.bytes_stream()))
+        Ok(OpenFile { size: answer.content_length(), body: Body::wrap_stream(answer.bytes_stream()) })
     }
 
     /// Uploads an input; the same name is overwritten.

@@ -6,17 +6,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use queue_protocol::JobId;
+use queue_client::ClientError;
 use queue_protocol::link::{BoundInput, HeldLease, Offer};
+use queue_protocol::{JobId, limits};
 use reqwest::Body;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
-use super::{Orders, Surroundings, Trouble, graph, orders};
+use super::trouble::Trouble;
+use super::watch::Silence;
+use super::{Orders, Surroundings, graph, orders};
 use crate::comfyui::FileName;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often a queue-manager that answers that it cannot is asked again about one file: a disk that is full may be emptied,
+/// and what is broken stays so.
+const TRIES: u32 = 6;
 
 fn local(path: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
     move |error| Trouble::Files(format!("{}: {error}", path.display()))
@@ -31,29 +38,67 @@ pub(super) struct Mover {
 }
 
 impl Mover {
-    /// For one file: what to do when moving it did not work.
+    /// For one file, or one question: how often, and for how long, it is tried.
     pub(super) fn patience(&self) -> Patience<'_> {
-        Patience { mover: self, pause: FIRST_PAUSE }
+        Patience { mover: self, pause: FIRST_PAUSE, refused: 0, silence: Silence::default() }
+    }
+
+    /// Waits until it is told to end in such a way; without a link, which is gone for good then, the claim is over.
+    pub(super) async fn told(&self, when: fn(Orders) -> bool) -> Trouble {
+        let mut heard = self.heard.clone();
+        match heard.wait_for(|orders| when(*orders)).await.as_deref() {
+            Ok(Orders::Stop) => Trouble::Stopped,
+            Ok(Orders::LetGo) => Trouble::LetGo,
+            Ok(Orders::Run | Orders::Abandon) | Err(_) => Trouble::Abandoned,
+        }
     }
 }
 
-/// How long to wait for the queue-manager.
+/// How much more of the trouble with one thing is borne.
 pub(super) struct Patience<'a> {
     mover: &'a Mover,
     pause: Duration,
+    refused: u32,
+    silence: Silence,
 }
 
 impl Patience<'_> {
-    /// Returns when it is time to try again; any other trouble, and the end of the claim, goes back.
-    pub(super) async fn bear(&mut self, trouble: Trouble) -> Result<(), Trouble> {
-        let Trouble::QueueManagerAway(why) = trouble else { return Err(trouble) };
-        if self.mover.heard.borrow().end_the_claim() {
-            return Err(Trouble::Abandoned);
+    /// Tries it; `None` when it is time to try again. The end of the claim drops it half done, a stop ends the waiting.
+    pub(super) async fn attempt<T, E: Into<Trouble>>(
+        &mut self,
+        moving: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>, Trouble> {
+        let moved = tokio::select! {
+            biased;
+            over = self.mover.told(Orders::end_the_claim) => return Err(over),
+            moved = moving => moved.map_err(E::into),
+        };
+        let trouble = match moved {
+            Ok(moved) => return Ok(Some(moved)),
+            Err(trouble) => trouble,
+        };
+        let why = self.bear(trouble)?;
+        tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits");
+        tokio::select! {
+            biased;
+            over = self.mover.told(Orders::end_the_job) => return Err(over),
+            () = tokio::time::sleep(self.pause) => {}
         }
-        tracing::warn!(job.id = %self.mover.lease.job, why, "a file waits for the queue-manager");
-        tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Ok(())
+        Ok(None)
+    }
+
+    /// Why it is tried again, or the trouble that ends it.
+    fn bear(&mut self, trouble: Trouble) -> Result<String, Trouble> {
+        match trouble {
+            Trouble::QueueManagerAway(why) => Ok(why),
+            Trouble::ComfyuiSilent(why) if !self.silence.is_too_long(Instant::now()) => Ok(why),
+            Trouble::QueueManagerUnable(why) if self.refused + 1 < TRIES => {
+                self.refused += 1;
+                Ok(why)
+            }
+            other => Err(other),
+        }
     }
 }
 
@@ -64,9 +109,8 @@ pub(super) async fn place_inputs(mover: &Mover, offer: &Offer, body: &mut Value)
     for input in &offer.inputs {
         let mut patience = mover.patience();
         let path = loop {
-            match fetch(with, lease, input).await {
-                Ok(path) => break path,
-                Err(trouble) => patience.bear(trouble).await?,
+            if let Some(path) = patience.attempt(fetch(with, lease, input)).await? {
+                break path;
             }
         };
         // `x.png [temp]`
@@ -108,9 +152,7 @@ pub(super) async fn move_outputs(
         };
         if !stored.0.contains_key(&name) {
             let mut patience = mover.patience();
-            while let Err(trouble) = store(with, lease, &name).await {
-                patience.bear(trouble).await?;
-            }
+            while patience.attempt(store(with, lease, &name)).await?.is_none() {}
             let shown = graph::shown_folder(&with.worker, &name.subfolder);
             stored.0.insert(name.clone(), jobs_folder(lease.job, shown));
             fresh += 1;
@@ -125,7 +167,17 @@ fn jobs_folder(job: JobId, subfolder: &str) -> String {
 }
 
 async fn store(with: &Surroundings, lease: HeldLease, name: &FileName) -> Result<(), Trouble> {
-    let body = with.comfyui.file(name).await?;
+    let file = with.comfyui.file(name).await?;
+    let too_large = || {
+        let most = limits::FILE / (1024 * 1024 * 1024);
+        Trouble::Files(format!(
+            "{} is larger than {most} GiB, the most that one file may have.",
+            name.filename
+        ))
+    };
+    if file.size.is_some_and(|size| size > limits::FILE as u64) {
+        return Err(too_large());
+    }
     let folders =
         graph::shown_folder(&with.worker, &name.subfolder).split('/').filter(|part| !part.is_empty());
     let path = folders
@@ -133,7 +185,10 @@ async fn store(with: &Surroundings, lease: HeldLease, name: &FileName) -> Result
         .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string())
         .collect::<Vec<_>>()
         .join("/");
-    Ok(with.transfer.output(lease, &name.kind, &path, body).await?)
+    match with.transfer.output(lease, &name.kind, &path, file.body).await {
+        Err(ClientError::TooLarge) => Err(too_large()),
+        answered => Ok(answered?),
+    }
 }
 
 /// Every `{filename, subfolder, type}` in an output, however deep; inputs stay what they are.

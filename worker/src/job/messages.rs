@@ -38,6 +38,16 @@ impl Messages<'_> {
         }
     }
 
+    /// A preview as ComfyUI sent it; answers whether the link can carry it. A node that sends whole pictures to a socket does
+    /// so as previews.
+    pub(super) fn preview(&self, frame: Vec<u8>) -> bool {
+        let fits = frame.len() <= limits::MESSAGE;
+        if fits {
+            self.outbox.preview(self.lease, frame);
+        }
+        fits
+    }
+
     /// A message of ours, or one whose file names changed.
     pub(super) fn say(&self, kind: &str, data: &Value) {
         self.pass_on(kind, json!({"type": kind, "data": data}).to_string());
@@ -151,7 +161,11 @@ pub(super) fn within_limits(mut error: JobError) -> JobError {
 
 #[cfg(test)]
 mod tests {
+    use queue_protocol::{JobId, LeaseToken};
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::outbox::Due;
 
     #[test]
     fn a_refusal_names_the_node_and_what_is_wrong() {
@@ -162,6 +176,18 @@ mod tests {
         }));
         assert_eq!((error.node_id.as_str(), error.exception_type.as_str()), ("4", "value_smaller_than_min"));
         assert_eq!(error.exception_message, "Value 0 smaller than min of 1: width");
+    }
+
+    #[test]
+    fn a_preview_larger_than_the_link_carries_is_left_out() {
+        let outbox = Outbox::default();
+        let messages =
+            Messages { lease: HeldLease { job: JobId::random(), token: LeaseToken(1) }, outbox: &outbox };
+        assert!(!messages.preview(vec![0; limits::MESSAGE + 1]));
+        let now = Instant::now();
+        assert!(matches!(outbox.due(now), Due::Nothing(None)));
+        assert!(messages.preview(vec![0; limits::MESSAGE]));
+        assert!(matches!(outbox.due(now), Due::Preview(..)));
     }
 
     #[test]

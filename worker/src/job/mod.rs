@@ -4,15 +4,15 @@ mod files;
 mod graph;
 mod keys;
 mod messages;
+mod trouble;
 mod watch;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_client::ClientError;
 use queue_client::transfer::Transfer;
-use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobError, JobResult, Offer};
+use queue_protocol::link::{Failed, Finished, FromWorker, HeldLease, JobResult, Offer};
 use queue_protocol::{FailureKind, WorkerName};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch as orders};
@@ -30,6 +30,7 @@ use crate::pulse::Pulse;
 use files::{Mover, Stored};
 use keys::Keys;
 use messages::Messages;
+use trouble::Trouble;
 
 /// What every job of this worker works with.
 #[derive(Clone)]
@@ -71,6 +72,10 @@ pub enum Orders {
 impl Orders {
     fn end_the_claim(self) -> bool {
         matches!(self, Self::Abandon | Self::LetGo)
+    }
+
+    fn end_the_job(self) -> bool {
+        self != Self::Run
     }
 }
 
@@ -157,8 +162,8 @@ pub fn start(
             // However it ended, it is gone.
             drop(before.await);
         }
-        let job =
-            Job { lease, offer, heard, stored: Stored::default(), told: HashSet::new(), with: surroundings };
+        let (stored, told) = (Stored::default(), HashSet::new());
+        let job = Job { lease, offer, heard, posted: true, stored, told, with: surroundings };
         let end = job.run().await;
         // Nobody listens to the end of an abandoned job.
         drop(sender.send(end));
@@ -171,46 +176,19 @@ struct Job {
     lease: HeldLease,
     offer: Offer,
     heard: orders::Receiver<Orders>,
+    /// Whether ComfyUI may have the prompt.
+    posted: bool,
     stored: Stored,
     /// Kinds of ComfyUI's messages that were passed on.
     told: HashSet<String>,
     with: Surroundings,
 }
 
-/// Why a job could not go on.
-enum Trouble {
-    /// ComfyUI is gone; the job may run again.
-    ComfyuiLost(String),
-    /// ComfyUI goes on with what it was told to stop.
-    ComfyuiStuck,
-    /// ComfyUI refused the graph.
-    Refused(Value),
-    /// A file could not be moved, or what was submitted cannot be read.
-    Files(String),
-    /// The queue-manager does not answer; whatever was to be moved is tried again.
-    QueueManagerAway(String),
-    /// The claim is over.
-    Abandoned,
-}
-
-impl From<ComfyuiError> for Trouble {
-    fn from(error: ComfyuiError) -> Self {
-        match error {
-            ComfyuiError::Unreachable(_) => Self::ComfyuiLost(error.to_string()),
-            ComfyuiError::Refused(answer) => Self::Refused(answer),
-            ComfyuiError::Unexpected(_) => Self::Files(error.to_string()),
-        }
-    }
-}
-
-impl From<ClientError> for Trouble {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::LeaseOver => Self::Abandoned,
-            ClientError::Unreachable(why) => Self::QueueManagerAway(why),
-            other => Self::Files(other.to_string()),
-        }
-    }
+/// What ComfyUI has of a job before it is posted.
+enum Found {
+    Running,
+    Succeeded(Entry),
+    Nothing,
 }
 
 impl Job {
@@ -228,8 +206,11 @@ impl Job {
 
     async fn run(mut self) -> End {
         match self.attempt().await {
-            Ok(entry) => self.conclude(entry).await,
-            Err(trouble) => self.give_up(trouble),
+            Ok(entry) => {
+                self.posted = false;
+                self.conclude(entry).await
+            }
+            Err(trouble) => self.give_up(trouble).await,
         }
     }
 
@@ -237,42 +218,64 @@ impl Job {
     async fn attempt(&mut self) -> Result<Option<Entry>, Trouble> {
         let job = self.lease.job;
         let mut socket = JobSocket::open(&self.with.comfyui, job).await;
-        let adopted = match self.with.comfyui.whereabouts(job).await? {
-            Whereabouts::Queued => true,
-            Whereabouts::Absent => match self.with.comfyui.history(job).await? {
-                Some(entry) if entry.status.status_str == "success" => return Ok(Some(entry)),
-                // An interrupted or failed attempt of the same id would be mistaken for this one's end.
-                Some(_) => {
-                    self.with.comfyui.forget(job).await?;
-                    false
-                }
-                None => false,
-            },
+        let adopted = match self.found().await? {
+            Found::Running => true,
+            Found::Succeeded(entry) => return Ok(Some(entry)),
+            Found::Nothing => false,
         };
         if adopted {
             tracing::info!(job.id = %job, "adopted a prompt that was still there");
         } else {
-            let prompt = self.prepare().await?;
-            if self.heard.borrow().end_the_claim() {
-                return Err(Trouble::Abandoned);
-            }
+            self.posted = false;
+            let mover = self.mover();
+            let prompt = tokio::select! {
+                // What was stopped before it was posted is not posted.
+                biased;
+                over = mover.told(Orders::end_the_job) => return Err(over),
+                prompt = self.prepare() => prompt?,
+            };
+            self.posted = true;
             self.with.comfyui.prompt(&prompt).await?;
         }
         watch::to_the_end(self, &mut socket).await
     }
 
+    /// What ComfyUI has of this job already.
+    async fn found(&self) -> Result<Found, Trouble> {
+        let mover = self.mover();
+        let mut patience = mover.patience();
+        loop {
+            if let Some(found) = patience.attempt(self.ask()).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Found, ComfyuiError> {
+        let (comfyui, job) = (&self.with.comfyui, self.lease.job);
+        if comfyui.whereabouts(job).await? == Whereabouts::Queued {
+            return Ok(Found::Running);
+        }
+        match comfyui.history(job).await? {
+            Some(entry) if entry.status.status_str == "success" => return Ok(Found::Succeeded(entry)),
+            // An interrupted or failed attempt of the same id would be mistaken for this one's end.
+            Some(_) => comfyui.forget(job).await?,
+            None => {}
+        }
+        Ok(Found::Nothing)
+    }
+
     /// The request that ComfyUI gets: inputs in place, outputs forced to run again, our ids.
-    async fn prepare(&mut self) -> Result<Value, Trouble> {
+    async fn prepare(&self) -> Result<Value, Trouble> {
         let unreadable = |error: serde_json::Error| Trouble::Files(format!("the stored workflow: {error}"));
         let mut body: Value = if let Some(raw) = &self.offer.body {
             serde_json::from_str(raw.get()).map_err(unreadable)?
         } else {
-            let mover = self.mover();
+            let (mover, transfer) = (self.mover(), &self.with.transfer);
             let mut patience = mover.patience();
             let bytes = loop {
-                match self.with.transfer.body(self.lease).await {
-                    Ok(bytes) => break bytes,
-                    Err(error) => patience.bear(error.into()).await?,
+                if let Some(bytes) = patience.attempt(transfer.body(self.lease)).await? {
+                    break bytes;
                 }
             };
             serde_json::from_slice(&bytes).map_err(unreadable)?
@@ -298,7 +301,7 @@ impl Job {
                 // An output nobody was told of: its message came while no socket was open.
                 Ok(0) => {}
                 Ok(_) => self.messages().executed(node, output),
-                Err(trouble) => return self.give_up(trouble),
+                Err(trouble) => return self.give_up(trouble).await,
             }
         }
         let result = messages::result(&entry);
@@ -320,34 +323,6 @@ impl Job {
         for (kind, data) in &entry.status.messages {
             if kinds.contains(&kind.as_str()) && self.told.insert(kind.clone()) {
                 self.messages().say(kind, data);
-            }
-        }
-    }
-
-    /// The queue-manager decides whether it runs again, and only it tells the tab that a job failed.
-    fn give_up(&self, trouble: Trouble) -> End {
-        let failed = |kind, error: JobError| {
-            let error = Some(messages::within_limits(error));
-            End::Failed(kind, JobResult { error, ..JobResult::default() })
-        };
-        let lost =
-            |message: &str| failed(FailureKind::ComfyuiLost, messages::service_error("ComfyuiLost", message));
-        match trouble {
-            Trouble::Abandoned => End::Released,
-            Trouble::ComfyuiLost(why) => {
-                tracing::warn!(job.id = %self.lease.job, why, "ComfyUI went away");
-                lost("The GPU's ComfyUI went away while it ran this job.")
-            }
-            Trouble::ComfyuiStuck => {
-                let restarts = self.with.keeper.restart();
-                tracing::error!(job.id = %self.lease.job, restarts, "ComfyUI does not stop a job it was told to stop");
-                self.with.pulse.set_stuck(!restarts);
-                lost("The GPU's ComfyUI did not stop this job.")
-            }
-            Trouble::Refused(answer) => failed(FailureKind::Validation, messages::refusal(&answer)),
-            Trouble::Files(why) | Trouble::QueueManagerAway(why) => {
-                tracing::error!(job.id = %self.lease.job, why, "a job's files could not be moved");
-                failed(FailureKind::Files, messages::service_error("Files", &why))
             }
         }
     }

@@ -43,7 +43,6 @@ impl Link {
         let mut renew = tokio::time::interval(renew_every);
         let mut fitness = tokio::time::interval(FITNESS_EVERY);
         fitness.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let returns = self.machine.pulse.returns();
         let mut told = Told::Nothing;
         if departure.has_begun() {
             outbox.say(FromWorker::Unready(Unready::Leaving));
@@ -92,7 +91,7 @@ impl Link {
                     self.report_end();
                 }
                 _ = fitness.tick(), if self.is_free() && !unknown && !departure.has_begun() => {
-                    if self.machine.pulse.returns() != returns {
+                    if self.machine.pulse.returns() != self.described {
                         tracing::info!("ComfyUI came back; telling the queue-manager what it is now");
                         return Ok(Over::Again);
                     }

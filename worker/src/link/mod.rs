@@ -29,6 +29,8 @@ use crate::pulse::Pulse;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
+/// How long ComfyUI may take to say what it is, with every script of its custom nodes.
+const DESCRIBING: Duration = Duration::from_secs(60);
 
 /// Where the queue-manager is, and who we are to it.
 #[derive(Clone)]
@@ -61,6 +63,8 @@ pub struct Link {
     door: Door,
     machine: Machine,
     description: Description,
+    /// How often ComfyUI had come back when it was asked what it is.
+    described: u64,
     outbox: Arc<Outbox>,
     tasks: TaskTracker,
     cache: Option<(WorkerName, Cache)>,
@@ -104,6 +108,7 @@ impl Link {
     pub fn new(door: Door, machine: Machine, description: Description, tasks: TaskTracker) -> Self {
         Self {
             door,
+            described: machine.pulse.returns(),
             machine,
             description,
             outbox: Arc::default(),
@@ -201,12 +206,12 @@ impl Link {
     }
 
     async fn open(&mut self) -> Result<Opened, ClientError> {
+        // Before the link is open, which waits for no ComfyUI, and never while a lease is to be renewed.
+        if self.leases().is_empty() {
+            self.describe_again().await;
+        }
         let Door { base, token, proxy, .. } = &self.door;
         let (mut sender, mut receiver) = connect(base, token.expose(), proxy.as_ref()).await?;
-        // It may have been restarted with other nodes and models since.
-        if let Ok(description) = self.machine.comfyui.describe().await {
-            self.description = description;
-        }
         let hello = Hello {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             gpu: self.description.gpu.clone(),
@@ -242,6 +247,16 @@ impl Link {
         };
         let renew_every = Duration::from_millis(timings.renew_every_ms);
         Ok(Opened { sender, receiver, surroundings, renew_every, unknown, parts })
+    }
+
+    /// ComfyUI may have been restarted with other nodes and models since. One that does not say is what it was.
+    async fn describe_again(&mut self) {
+        self.described = self.machine.pulse.returns();
+        match tokio::time::timeout(DESCRIBING, self.machine.comfyui.describe()).await {
+            Ok(Ok(description)) => self.description = description,
+            Ok(Err(error)) => tracing::debug!(%error, "ComfyUI does not say what it is"),
+            Err(_) => tracing::warn!("ComfyUI takes too long to say what it is; it counts as what it was"),
+        }
     }
 
     /// Opened once: what arrives for a running job must survive a new link.

@@ -9,7 +9,8 @@ use testkit::{Person, Workshop, WorkshopBuilder, graphs, waiting};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-async fn upload(person: &Person, name: &str, colour: u8) {
+/// Uploads a small picture of one colour.
+pub async fn upload(person: &Person, name: &str, colour: u8) {
     let mut picture = Vec::new();
     let mut encoder = png::Encoder::new(&mut picture, 8, 8);
     encoder.set_color(png::ColorType::Rgb);
