@@ -138,16 +138,18 @@ impl Broker {
         all.iter().map(|bytes| ExecutionFrame::decode(bytes)).collect()
     }
 
-    /// The tab has everything: nothing waits for it any more.
+    /// The tab has what a job had to say, up to the message with this number: of that nothing waits for it any more.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: it may get some messages twice, which is harmless.
-    pub async fn delivered(&self, participant: &AccountName, client: &ClientId) -> Result<(), BrokerError> {
-        let mut connection = self.connection.clone();
-        redis::cmd("DEL")
-            .arg(self.keys.missed(participant, client))
-            .query_async::<()>(&mut connection)
-            .await?;
-        Ok(())
+    pub async fn delivered(
+        &self,
+        participant: &AccountName,
+        client: &ClientId,
+        job: JobId,
+        number: u64,
+    ) -> Result<(), BrokerError> {
+        let call = script!("transitions/delivered").call(self).arg(participant.as_str()).arg(client.as_str());
+        call.arg(job.to_string()).arg(number).run().await.map(drop)
     }
 }

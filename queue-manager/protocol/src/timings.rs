@@ -31,6 +31,10 @@ pub const SESSION_CACHE: Duration = Duration::from_secs(1);
 pub const SOCKET_CHECK_EVERY: Duration = Duration::from_secs(30);
 /// How often a websocket is pinged, well below any proxy's idle limit.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// Pings that a tab may leave unanswered; when the next one is due it is taken for gone, 40 to 60 s after it was.
+pub const PINGS_UNANSWERED: u32 = 2;
+/// A tab that does not take a message for this long is gone as well.
+pub const TAB_STUCK: Duration = Duration::from_secs(60);
 /// Shortest time between two previews of one job on the worker link.
 pub const PREVIEW_EVERY: Duration = Duration::from_millis(500);
 /// How long a job waits in a lane before it moves up one, in priority mode.

@@ -28,6 +28,7 @@ pub(crate) mod templates;
 mod upload;
 mod userdata;
 mod view;
+mod wire;
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};

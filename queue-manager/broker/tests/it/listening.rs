@@ -103,9 +103,30 @@ async fn a_kept_message_waits_for_its_tab_and_for_no_other() {
     assert_eq!(broker.missed(&person("ben"), &tab).await.unwrap(), []);
     let waiting = broker.missed(&person("ada"), &tab).await.unwrap();
     frame.number = waiting[0].number;
-    assert_eq!(waiting, [frame]);
-    broker.delivered(&person("ada"), &tab).await.unwrap();
+    assert_eq!(waiting[0], frame);
+    assert_eq!(waiting.len(), 1);
+    broker.delivered(&person("ada"), &tab, frame.job, frame.number.unwrap()).await.unwrap();
     assert_eq!(broker.missed(&person("ada"), &tab).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn of_what_waits_for_a_tab_only_what_it_has_of_one_job_goes() {
+    let broker = fresh_workshop().await;
+    let (ada, tab) = (person("ada"), "tab-1".parse().unwrap());
+    let (first, second) = (submit(&broker, &ada).await, submit(&broker, &ada).await);
+    let said = [(first, "a"), (second, "b"), (first, "a's end"), (second, "c"), (first, "a again")];
+    for (number, (job, text)) in (1..).zip(said) {
+        let payload = Payload::Text(text.to_owned());
+        let client = Some(ClientId::clone(&tab));
+        let frame = ExecutionFrame { number: None, participant: ada.clone(), client, job, payload };
+        broker.publish(&frame, Some(place(number))).await.unwrap();
+    }
+    let end = broker.missed(&ada, &tab).await.unwrap()[2].number.unwrap();
+    for _ in 0..2 {
+        broker.delivered(&ada, &tab, first, end).await.unwrap();
+        let left = broker.missed(&ada, &tab).await.unwrap().into_iter().map(|frame| frame.payload);
+        assert!(left.eq(["b", "c", "a again"].map(|text| Payload::Text(text.to_owned()))));
+    }
 }
 
 #[tokio::test]
@@ -180,7 +201,8 @@ async fn what_waits_for_tabs_that_are_away_has_a_limit_and_the_newest_stays() {
     assert_eq!(waits("first").await, 0, "who was away longest loses first");
     let left = waits("second").await;
     assert!((6..8).contains(&left), "{left} of eight eighths, with their headers");
-    broker.delivered(&ada, &"second".parse().unwrap()).await.unwrap();
+    broker.delivered(&ada, &"second".parse().unwrap(), job, u64::MAX).await.unwrap();
+    assert_eq!(waits("second").await, 0);
     send("second", "once more".to_owned()).await;
     for n in 0..limits::MISSED_TABS {
         send(&format!("tab{n}"), "small".to_owned()).await;

@@ -93,6 +93,7 @@ mod stopping;
 mod store_principals;
 mod tabs;
 mod tidy;
+mod told_again;
 mod two_people;
 mod two_queue_managers;
 mod unsafe_starts;
