@@ -127,7 +127,13 @@ async fn what_a_hanging_store_is_told_twice_happens_once_and_is_answered_as_if_i
     let (ada, ben, worker) = (person("ada"), person("ben"), gpu("gpu-1"));
     let (name, password_hash) = (ada.clone(), "$argon2id$…".to_owned());
     broker
-        .put_account(&Account { name, role: Role::Participant, password_hash, disabled: false })
+        .put_account(&Account {
+            name,
+            role: Role::Participant,
+            password_hash,
+            disabled: false,
+            generation: 0,
+        })
         .await
         .unwrap();
     broker.depart(&ada, MINUTE).await.unwrap();
