@@ -7,6 +7,7 @@
 #   JOIN-TOKEN            from `queue-manager token join NAME` on the server; only the first time in a folder
 #   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
 #   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
+#   --comfyui-folder F    ComfyUI's own folder: the worker removes there what its jobs left, after a day
 #   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
 #   --systemd             run it as a systemd service: of the system when you are root, else of you
 #   --print-unit          print that unit and change nothing else
@@ -28,6 +29,7 @@ usage: join-worker.sh ADDRESS [JOIN-TOKEN] [OPTION…]
   JOIN-TOKEN            from `queue-manager token join NAME` on the server; only the first time in a folder
   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
+  --comfyui-folder F    ComfyUI's own folder: the worker removes there what its jobs left, after a day
   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
   --systemd             run it as a systemd service: of the system when you are root, else of you
   --print-unit          print that unit and change nothing else
@@ -135,6 +137,7 @@ export ATELIER_WORKER_TOKEN_FILE=$(printf %q "$folder/token")
 export ATELIER_COMFYUI_URL=$(printf %q "$comfyui")
 export ATELIER_COMFYUI_COMMAND=$(printf %q "$comfyui_command")
 export ATELIER_WORKER_PROXY=$(printf %q "$proxy")
+export ATELIER_COMFYUI_FOLDER=$(printf %q "$comfyui_folder")
 export ATELIER_WORKER_CACHE=$(printf %q "$folder/cache")
 cd $(printf %q "$folder")
 exec ./worker
@@ -260,15 +263,16 @@ status_of_worker() {
 main() {
     address='' join_token='' comfyui=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-http://127.0.0.1:8188}}
     comfyui_command=${ATELIER_COMFYUI_COMMAND:-} proxy=${ATELIER_WORKER_PROXY:-${WORKER_PROXY:-}}
-    folder=$HOME/atelier-worker how=start changed=''
+    comfyui_folder=${ATELIER_COMFYUI_FOLDER:-} folder=$HOME/atelier-worker how=start changed=''
     while [ $# -gt 0 ]; do
         case "$1" in
             -h | --help) usage 0 ;;
-            --comfyui | --comfyui-command | --folder)
+            --comfyui | --comfyui-command | --comfyui-folder | --folder)
                 [ $# -gt 1 ] || usage 2 "$1 needs a value."
                 case "$1" in
                     --comfyui) comfyui=$2 ;;
                     --comfyui-command) comfyui_command=$2 ;;
+                    --comfyui-folder) comfyui_folder=$2 ;;
                     --folder) folder=$2 ;;
                 esac
                 shift
@@ -285,6 +289,7 @@ main() {
         shift
     done
     case "$folder" in /*) ;; *) folder=$PWD/$folder ;; esac
+    case "$comfyui_folder" in /* | '') ;; *) comfyui_folder=$PWD/$comfyui_folder ;; esac
     case "$how" in
         print-unit) unit && return ;;
         stop)
