@@ -7,6 +7,7 @@
 #   JOIN-TOKEN            from `scripts/join-token.sh NAME` on the server; only the first time in a folder
 #   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
 #   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
+#   --comfyui-folder F    ComfyUI's own folder: the worker removes there what its jobs left, after a day
 #   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
 #   --systemd             run it as a systemd service: of the system when you are root, else of you
 #   --print-unit          print that unit and change nothing else
@@ -29,6 +30,7 @@ usage: join-worker.sh ADDRESS [JOIN-TOKEN] [OPTION…]
   JOIN-TOKEN            from `scripts/join-token.sh NAME` on the server; only the first time in a folder
   --comfyui URL         the ComfyUI beside this worker; http://127.0.0.1:8188 without it
   --comfyui-command C   a shell command that starts ComfyUI there; the worker starts and restarts it
+  --comfyui-folder F    ComfyUI's own folder: the worker removes there what its jobs left, after a day
   --folder FOLDER       what belongs to this worker; ~/atelier-worker without it. A second GPU needs another one
   --systemd             run it as a systemd service: of the system when you are root, else of you
   --print-unit          print that unit and change nothing else
@@ -146,6 +148,7 @@ export ATELIER_WORKER_TOKEN_FILE=$(printf %q "$folder/token")
 export ATELIER_COMFYUI_URL=$(printf %q "$comfyui")
 export ATELIER_COMFYUI_COMMAND=$(printf %q "$comfyui_command")
 export ATELIER_WORKER_PROXY=$(printf %q "$proxy")
+export ATELIER_COMFYUI_FOLDER=$(printf %q "$comfyui_folder")
 export ATELIER_WORKER_CACHE=$(printf %q "$folder/cache")
 cd $(printf %q "$folder")
 exec ./worker
@@ -287,17 +290,19 @@ status_of_worker() {
 }
 
 main() {
-    local comfyui=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-}} proxy=${ATELIER_WORKER_PROXY:-${WORKER_PROXY:-}} comfyui_command
+    local comfyui=${ATELIER_COMFYUI_URL:-${COMFYUI_URL:-}} proxy=${ATELIER_WORKER_PROXY:-${WORKER_PROXY:-}} comfyui_command comfyui_folder
     if [ -n "${ATELIER_COMFYUI_COMMAND:-}" ]; then comfyui_command=$ATELIER_COMFYUI_COMMAND; fi
+    if [ -n "${ATELIER_COMFYUI_FOLDER:-}" ]; then comfyui_folder=$ATELIER_COMFYUI_FOLDER; fi
     address='' join_token='' folder=$HOME/atelier-worker how=start changed=''
     while [ $# -gt 0 ]; do
         case "$1" in
             -h | --help) usage 0 ;;
-            --comfyui | --comfyui-command | --folder)
+            --comfyui | --comfyui-command | --comfyui-folder | --folder)
                 [ $# -gt 1 ] || usage 2 "$1 needs a value."
                 case "$1" in
                     --comfyui) comfyui=$2 ;;
                     --comfyui-command) comfyui_command=$2 ;;
+                    --comfyui-folder) comfyui_folder=$2 ;;
                     --folder) folder=$2 ;;
                 esac
                 shift
@@ -342,7 +347,8 @@ main() {
     fi
     if has_unit; then how=systemd; fi
     comfyui=${comfyui:-$(kept ATELIER_COMFYUI_URL http://127.0.0.1:8188)} proxy=${proxy:-$(kept ATELIER_WORKER_PROXY '')}
-    comfyui_command=${comfyui_command-$(kept ATELIER_COMFYUI_COMMAND '')}
+    comfyui_command=${comfyui_command-$(kept ATELIER_COMFYUI_COMMAND '')} comfyui_folder=${comfyui_folder-$(kept ATELIER_COMFYUI_FOLDER '')}
+    case "$comfyui_folder" in /* | '') ;; *) comfyui_folder=$PWD/$comfyui_folder ;; esac
     umask 077
     mkdir -p "$folder"
     step 1 "Joining $address"

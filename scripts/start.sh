@@ -161,6 +161,7 @@ umask 022
 
 step 5 "Starting the workers, the dashboard and nginx"
 for ((n = 1; n <= workers; n++)); do
+    comfyui_folder=${ATELIER_COMFYUI_FOLDER:-}
     wanted_comfyui=${comfyuis[n - 1]:-simulated}
     if [ "$(cat "data/run/comfyui-$n" 2>/dev/null)" != "$wanted_comfyui" ]; then
         # Another ComfyUI than the last time: the worker gives its job back and starts anew.
@@ -171,13 +172,13 @@ for ((n = 1; n <= workers; n++)); do
     if [ "$provider" = simulated ]; then
         at=$((simulated_port + n - 1))
         start_process "simulated-comfyui-$n" "$bin/simulated-comfyui" --port "$at" --folder "data/simulated-comfyui/gpu-$n"
-        wanted_comfyui=http://127.0.0.1:$at
+        wanted_comfyui=http://127.0.0.1:$at comfyui_folder=data/simulated-comfyui/gpu-$n
         wait_for 20 "simulated-comfyui-$n" curl -fsS "$wanted_comfyui/system_stats"
     elif ! curl -fsS --max-time 5 "$wanted_comfyui/system_stats" >/dev/null; then
         echo "No ComfyUI answers at COMFYUI_URL=$wanted_comfyui. Start it, or leave COMFYUI_URL out for the simulated one." >&2
         exit 1
     fi
-    ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$wanted_comfyui \
+    ATELIER_QUEUE_MANAGER=http://$ATELIER_WORKER_BIND ATELIER_COMFYUI_URL=$wanted_comfyui ATELIER_COMFYUI_FOLDER=$comfyui_folder \
         ATELIER_INFERENCE_PROVIDER=$provider ATELIER_WORKER_TOKEN_FILE=data/gpu-$n.token \
         start_process "worker-$n" "$bin/worker"
 done

@@ -10,6 +10,7 @@ use clap::Args;
 use queue_client::Proxy;
 use queue_protocol::Secret;
 
+use crate::leftovers::Keep;
 use crate::logging::LogFormat;
 
 /// Settings of a worker.
@@ -66,6 +67,20 @@ pub struct Config {
     /// Folder where inputs are kept between jobs; each worker has a folder of its own name in it.
     #[arg(long, env = "ATELIER_WORKER_CACHE", value_name = "PATH", default_value = "data/worker")]
     pub cache: PathBuf,
+
+    /// ComfyUI's own folder, with its `input` and `output` in it, if this worker is to remove there what its jobs have left.
+    /// When not set, or where the worker may not write, that is somebody else's to do, or the disk fills up.
+    #[arg(long, env = "ATELIER_COMFYUI_FOLDER", value_name = "PATH")]
+    pub comfyui_folder: Option<PathBuf>,
+
+    /// How long, in hours, what earlier jobs left on this machine is kept: inputs, and in ComfyUI's folder also outputs, which
+    /// the queue-manager has. It goes when the next job begins.
+    #[arg(long, env = "ATELIER_WORKER_KEEP_HOURS", value_name = "HOURS", default_value_t = 24)]
+    pub keep_hours: u32,
+
+    /// How many megabytes of that are kept; beyond them the oldest goes.
+    #[arg(long, env = "ATELIER_WORKER_KEEP_MB", value_name = "MB", default_value_t = 20_000)]
+    pub keep_mb: u32,
 
     /// What is logged, as a filter of tracing: `info`, `debug`, `info,worker=debug`.
     #[arg(long, env = "ATELIER_LOG", value_name = "FILTER", default_value = "info")]
@@ -135,6 +150,16 @@ impl Config {
         let url =
             secret("ATELIER_WORKER_PROXY", self.worker_proxy.as_ref(), self.worker_proxy_file.as_deref())?;
         url.map(|url| url.expose().parse().context("ATELIER_WORKER_PROXY")).transpose()
+    }
+
+    /// How much of what jobs leave on this machine is kept.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        Keep {
+            age: Duration::from_secs(u64::from(self.keep_hours) * 3_600),
+            bytes: u64::from(self.keep_mb) * 1_000_000,
+            comfyui: self.comfyui_folder.clone(),
+        }
     }
 
     /// How long a job may go on after the worker was asked to stop.

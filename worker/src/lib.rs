@@ -7,6 +7,7 @@ pub mod config;
 pub mod departure;
 pub mod job;
 pub mod keeper;
+pub mod leftovers;
 pub mod link;
 pub mod logging;
 pub mod outbox;
@@ -51,6 +52,7 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
         pulse: Arc::new(Pulse::default()),
         keeper: Arc::new(Keeper::default()),
         cache: config.cache.clone(),
+        keep: config.keep(),
     };
     tasks.spawn(pulse::run(comfyui.clone(), Arc::clone(&machine.pulse), shutdown.clone()));
     if let Some(command) = config.comfyui_command.clone() {

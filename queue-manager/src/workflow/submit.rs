@@ -140,7 +140,11 @@ impl Door {
         let mut bound = Vec::new();
         for (id, node, input, text) in request.graph.texts() {
             let takes_upload = known.takes_upload(node.class(), input);
-            if !takes_upload && !names_a_workers_folder(&text) {
+            // Where an output node puts its files: in a picture that a worker made it names the folder of the job that made
+            // it, and the next worker puts its own there.
+            let is_prefix =
+                input == "filename_prefix" && known.is_output(node.class()) && !names_a_kind(&text);
+            if !takes_upload && (is_prefix || !names_a_workers_folder(&text)) {
                 continue;
             }
             let name = text.strip_suffix(" [input]").unwrap_or(&text);
@@ -165,10 +169,12 @@ impl Door {
 fn names_a_workers_folder(text: &str) -> bool {
     let text = text.trim();
     let place = text.trim_start_matches(['.', '/', '\\']);
-    text.ends_with("[output]")
-        || text.ends_with("[temp]")
-        || place.starts_with("atelier/")
-        || place.starts_with("atelier\\")
+    names_a_kind(text) || place.starts_with("atelier/") || place.starts_with("atelier\\")
+}
+
+fn names_a_kind(text: &str) -> bool {
+    let text = text.trim();
+    text.ends_with("[output]") || text.ends_with("[temp]")
 }
 
 /// An input for an uploaded file that is given something else than a name. What another node computes cannot be known

@@ -25,6 +25,7 @@ use crate::comfyui::history::Entry;
 use crate::comfyui::socket::JobSocket;
 use crate::comfyui::{Comfyui, ComfyuiError, Whereabouts};
 use crate::keeper::Keeper;
+use crate::leftovers::Leftovers;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use files::{Mover, Stored};
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub worker: WorkerName,
     /// Where inputs are kept between jobs.
     pub cache: Cache,
+    /// What earlier jobs left.
+    pub leftovers: Leftovers,
     /// How ComfyUI is.
     pub pulse: Arc<Pulse>,
     /// Who can restart it.
@@ -227,6 +230,9 @@ impl Job {
             tracing::info!(job.id = %job, "adopted a prompt that was still there");
         } else {
             self.posted = false;
+            // To its end, so that it takes no input away that is just being put there.
+            let leftovers = self.with.leftovers.clone();
+            drop(tokio::task::spawn_blocking(move || leftovers.tidy(job)).await);
             let mover = self.mover();
             let prompt = tokio::select! {
                 // What was stopped before it was posted is not posted.

@@ -24,6 +24,7 @@ use crate::comfyui::description::Description;
 use crate::departure::{Departure, Step};
 use crate::job::{End, Run, Surroundings};
 use crate::keeper::Keeper;
+use crate::leftovers::{Keep, Leftovers};
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 
@@ -56,6 +57,8 @@ pub struct Machine {
     pub keeper: Arc<Keeper>,
     /// The folder of all workers' inputs.
     pub cache: PathBuf,
+    /// How much of what jobs leave is kept.
+    pub keep: Keep,
 }
 
 /// The link of one worker, and what outlives a connection.
@@ -240,6 +243,7 @@ impl Link {
             outbox: Arc::clone(&self.outbox),
             output_classes: Arc::new(self.description.output_classes.clone()),
             cache: self.cache_of(&worker)?,
+            leftovers: Leftovers::new(self.machine.keep.clone(), self.machine.cache.clone(), worker.clone()),
             worker,
             pulse: Arc::clone(&self.machine.pulse),
             keeper: Arc::clone(&self.machine.keeper),

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
 
+use crate::next_job::upload;
 use crate::slow_comfyui::{saved_early, wait_until_comfyui_is_idle};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -72,4 +73,27 @@ async fn a_job_that_is_given_up_leaves_nothing_running_in_comfyui() {
     wait_until_comfyui_is_idle(&workshop).await;
     let next = ben.submit(&graphs::white_picture()).await.unwrap();
     ben.wait_for(&next, "completed").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_job_left_on_the_gpu_box_goes_when_another_begins() {
+    let mut workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let comfyui = workshop.data().with_file_name("comfyui-1");
+    workshop.worker_settings = vec![
+        ("ATELIER_COMFYUI_FOLDER".to_owned(), comfyui.display().to_string()),
+        ("ATELIER_WORKER_KEEP_HOURS".to_owned(), "0".to_owned()),
+    ];
+    workshop.add_worker(20, None).await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    upload(&ada, "cat.png", 1).await;
+    let first = ada.submit(&graphs::inverted_upload("cat.png")).await.unwrap();
+    let job = ada.wait_for(&first, "completed").await.unwrap();
+    let inputs = [workshop.cache().join("gpu-1"), comfyui.join("input/atelier/gpu-1/user001")];
+    let files = |folder: &PathBuf| std::fs::read_dir(folder).unwrap().count();
+    assert!(made_by(&workshop, &first).exists() && inputs.iter().all(|folder| files(folder) == 1));
+    let second = ada.submit(&graphs::white_picture()).await.unwrap();
+    ada.wait_for(&second, "completed").await.unwrap();
+    assert!(!made_by(&workshop, &first).exists() && inputs.iter().all(|folder| files(folder) == 0));
+    assert!(made_by(&workshop, &second).exists());
+    assert!(ada.picture(&job, 0).await.unwrap().starts_with(b"\x89PNG"), "the queue-manager has it");
 }

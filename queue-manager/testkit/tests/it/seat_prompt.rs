@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use testkit::{Person, WorkshopBuilder, graphs};
 
+use crate::png_text::embedded;
+
 async fn submit(person: &Person, fields: Value) -> Value {
     let mut body = json!({"prompt": graphs::white_picture()});
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -59,4 +61,26 @@ async fn only_the_asked_for_output_nodes_run() {
     let refused = json!({"prompt": graph, "partial_execution_targets": ["1"]});
     let refused: Value = ada.post("/user001/prompt", &refused).await.unwrap().json().await.unwrap();
     assert_eq!(refused["error"]["type"], "prompt_no_outputs");
+}
+
+#[tokio::test]
+async fn the_prompt_in_a_picture_runs_again_and_puts_its_files_into_a_folder_of_its_own() {
+    let workshop = WorkshopBuilder::new().start().await.unwrap();
+    let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
+    let first = ada.submit(&graphs::white_picture()).await.unwrap();
+    let job = ada.wait_for(&first, "completed").await.unwrap();
+    let prompt = embedded(&ada.picture(&job, 0).await.unwrap(), "prompt");
+    let prefix = prompt["3"]["inputs"]["filename_prefix"].as_str().unwrap();
+    assert!(prefix.starts_with(&format!("atelier/gpu-1/{first}/")), "{prefix}");
+    let again = ben.submit(&prompt).await.unwrap();
+    let job = ben.wait_for(&again, "completed").await.unwrap();
+    let prompt = embedded(&ben.picture(&job, 0).await.unwrap(), "prompt");
+    assert_eq!(prompt["3"]["inputs"]["filename_prefix"], format!("atelier/gpu-1/{again}/white"));
+    // As the name of a file to read it is nobody's.
+    let mut reading = graphs::white_picture();
+    for (input, text) in [("filename_prefix", format!("{prefix} [output]")), ("other", prefix.to_owned())] {
+        reading["3"]["inputs"] = json!({"images": ["2", 0], "filename_prefix": "white", input: text});
+        let refused = ben.post("/user002/prompt", &json!({"prompt": reading})).await.unwrap();
+        assert_eq!(refused.status(), 400, "{input}");
+    }
 }
