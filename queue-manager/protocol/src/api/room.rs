@@ -70,7 +70,7 @@ pub struct PersonInRoom {
     pub waiting: u64,
     /// Place of their next job in line.
     pub position: Option<u64>,
-    /// When their next job starts.
+    /// When their next job starts; of those that are listed.
     pub starts_in: Option<StartsIn>,
     /// Jobs that run.
     pub running: Vec<JobId>,
