@@ -81,7 +81,10 @@ pub(crate) async fn socket(
     let seen = has.version.and_then(|version| rooms.known(&version));
     let deflate = has.deflate.is_some();
     let viewer = Viewer { rooms, token, hide_names: look.hide_names, deflate, seen, away: None };
-    upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
+    upgrade
+        .max_message_size(4096)
+        .max_frame_size(4096)
+        .on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
 }
 
 struct Viewer {
