@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use queue_broker::Broker;
-use queue_protocol::timings;
+use queue_protocol::{limits, timings};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -250,6 +250,7 @@ fn public_router(app: App) -> Router {
         .route("/api/queue/status", get(health::queue_status))
         .nest("/api/v1", api::table::router(&app))
         .merge(crate::pages::router())
+        .layer(DefaultBodyLimit::max(limits::FORM))
         .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), pace.clone(), request))
         .layer(middleware::from_fn(gate::check))
         .layer(TraceLayer::new_for_http().make_span_with(span))

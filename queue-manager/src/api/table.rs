@@ -266,5 +266,6 @@ pub(crate) fn router(app: &App) -> Router<App> {
     router
         .fallback(async || Trouble::NotFound)
         .method_not_allowed_fallback(async || Trouble::WrongMethod)
-        .layer(DefaultBodyLimit::max(limits::BODY))
+        // Submitting looks at its own.
+        .layer(DefaultBodyLimit::max(limits::FORM))
 }
