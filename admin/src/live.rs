@@ -93,7 +93,10 @@ pub(crate) async fn socket(
     let deflate = has.deflate.is_some();
     let ticket = Ticket::new(token);
     let viewer = Viewer { rooms, ticket, hide_names: look.hide_names, deflate, seen, away: None };
-    upgrade.max_message_size(4096).on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
+    upgrade
+        .max_message_size(4096)
+        .max_frame_size(4096)
+        .on_upgrade(move |socket| serve(socket, feed, viewer, shutdown))
 }
 
 struct Viewer {

@@ -254,6 +254,7 @@ fn public_router(app: App) -> Router {
         .route("/api/queue/status", get(health::queue_status))
         .nest("/api/v1", api::table::router(&app))
         .merge(crate::pages::router())
+        .layer(DefaultBodyLimit::max(limits::FORM))
         .fallback(move |request| seat::dispatch(seats.clone(), identity.clone(), pace.clone(), request))
         .layer(middleware::from_fn(gate::check))
         .layer(TraceLayer::new_for_http().make_span_with(span))

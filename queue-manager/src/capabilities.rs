@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
+use bytes::Bytes;
+use futures_util::Stream;
 use queue_broker::Broker;
 use queue_protocol::{FileHash, JobId, NeedsId, limits, timings};
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::task::block_in_place;
 
 use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
+use crate::workflow::depth::has_more_values;
 use crate::workflow::graph::Node;
 use crate::workflow::needs::{Requirements, is_model};
 use crate::workflow::validation::{Findings, is_comfyuis_own, no_such_model, no_such_upload};
@@ -38,6 +43,9 @@ impl ObjectInfo {
     /// # Errors
     /// [`Trouble::BadRequest`] when it is no object of classes.
     pub fn read(json: &[u8]) -> Result<Self, Trouble> {
+        if has_more_values(json, limits::VALUES) {
+            return Err(Trouble::BadRequest("This describes more than anybody has.".to_owned()));
+        }
         let classes: serde_json::Map<String, Value> = serde_json::from_slice(json)?;
         let (mut models, mut uploads, mut choices) = (HashSet::new(), HashSet::new(), HashSet::new());
         for (class, about) in &classes {
@@ -229,12 +237,22 @@ fn put_own_inputs(about: &mut Value, input: &str, own: &[String]) {
     }
 }
 
+fn too_large(error: std::io::Error) -> Trouble {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => Trouble::TooLarge(limits::OBJECT_INFO),
+        _ => error.into(),
+    }
+}
+
 /// The catalogue of what workers have. Cheap to clone.
 #[derive(Clone)]
 pub struct Capabilities {
     broker: Broker,
     files: Files,
+    /// Those that a listed worker has.
     read: Arc<RwLock<HashMap<FileHash, Arc<ObjectInfo>>>>,
+    /// What arrives is read one after the other: each takes a multiple of its bytes.
+    reading: Arc<Mutex<()>>,
     /// What all workers have, believed for a second: a submit asks the store nothing but to take it.
     known: moka::sync::Cache<(), Known>,
 }
@@ -244,7 +262,7 @@ impl Capabilities {
     #[must_use]
     pub fn new(broker: Broker, files: Files) -> Self {
         let known = moka::sync::Cache::builder().max_capacity(1).time_to_live(timings::SESSION_CACHE).build();
-        Self { broker, files, read: Arc::default(), known }
+        Self { broker, files, read: Arc::default(), reading: Arc::default(), known }
     }
 
     fn path(hash: &FileHash) -> Result<StorePath, Trouble> {
@@ -269,17 +287,23 @@ impl Capabilities {
         Ok(Some(info))
     }
 
-    /// Keeps what a worker sent, if it is what its hash says.
+    /// Keeps what a worker sends, if it is what its hash says.
     ///
     /// # Errors
-    /// [`Trouble::BadRequest`] when it is not, or not `object_info`.
-    pub async fn put(&self, hash: &FileHash, json: Vec<u8>) -> Result<(), Trouble> {
-        use sha2::{Digest, Sha256};
-        if json.len() > limits::OBJECT_INFO || hex::encode(Sha256::digest(&json)) != hash.as_str() {
+    /// [`Trouble::BadRequest`] when it is not, or not `object_info`; [`Trouble::TooLarge`].
+    pub async fn receive<S, E>(&self, hash: &FileHash, body: S) -> Result<(), Trouble>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let arrived = self.files.receive(limits::OBJECT_INFO as u64, body).await.map_err(too_large)?;
+        if arrived.written.sha256 != *hash {
             return Err(Trouble::BadRequest("This is not the object_info with that hash.".to_owned()));
         }
-        ObjectInfo::read(&json)?;
-        self.files.write(&Self::path(hash)?, json).await?;
+        let _one_at_a_time = self.reading.lock().await;
+        let json = arrived.read().await?;
+        drop(block_in_place(|| ObjectInfo::read(&json))?);
+        self.files.keep(&arrived, &Self::path(hash)?)?;
         self.known.invalidate_all();
         Ok(())
     }
@@ -302,6 +326,7 @@ impl Capabilities {
                 known.extend(self.get(&hash).await?);
             }
         }
+        self.read.write().map_err(|_| Trouble::Bug)?.retain(|hash, _| seen.contains(hash));
         let known = Known(known);
         // Before the first worker came, each submit looks again.
         if !known.0.is_empty() {

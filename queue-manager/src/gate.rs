@@ -1,5 +1,5 @@
 //! The one layer around every route of the public side: spellings of a path that could be read as another, requests that
-//! another site's page made, and the headers that every answer has.
+//! another site's page made, what is still sent when the answer is known, and the headers that every answer has.
 
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::bodies::Lent;
 use crate::problem::Trouble;
 use crate::{cross_site, path_rule};
 
@@ -23,7 +24,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 pub(crate) async fn check(request: Request, next: Next) -> Response {
     let browser = is_browser(request.headers());
-    let mut response = allowed(request, next).await;
+    let (parts, body) = request.into_parts();
+    let (rest, body) = Lent::of(body);
+    let mut response = allowed(Request::from_parts(parts, body), next).await;
+    rest.take_back().await;
     if browser {
         // A browser would ask for a name and a password in a window of its own, and the page's request would hang so long.
         response.headers_mut().remove(header::WWW_AUTHENTICATE);

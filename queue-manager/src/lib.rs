@@ -18,6 +18,7 @@ pub mod seat;
 pub mod workflow;
 
 mod alerts;
+mod bodies;
 mod connections;
 mod cross_site;
 mod gate;

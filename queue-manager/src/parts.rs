@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::{Files, StorePath};
 use crate::problem::Trouble;
+use crate::workflow::depth::has_more_values;
 
 /// Path (`/extensions/NAME/x.js`) → text.
 pub(crate) type Scripts = BTreeMap<String, String>;
@@ -76,6 +77,9 @@ impl Parts {
     pub(crate) async fn put(&self, part: Part, hash: &FileHash, json: Vec<u8>) -> Result<(), Trouble> {
         if json.len() > limits::PART || digest(&json)? != *hash {
             return Err(bad("This is not what has that hash."));
+        }
+        if has_more_values(&json, limits::VALUES) {
+            return Err(bad("This lists more than anybody has."));
         }
         match part {
             Part::BrowserFiles => {

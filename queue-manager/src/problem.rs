@@ -33,6 +33,9 @@ pub enum Trouble {
     /// Too many requests of one account.
     #[error("Too many requests at once. Wait a few seconds.")]
     TooFast,
+    /// As many as may do this at once, or this account itself, do it.
+    #[error("{0}")]
+    Busy(&'static str),
     /// As many tabs and feeds of one account as it may have.
     #[error("You have {0} tabs or feeds open, which is the limit. Close one first.")]
     TooManySockets(usize),
@@ -105,6 +108,7 @@ impl Trouble {
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OutOfScope => (StatusCode::FORBIDDEN, "out_of_scope"),
             Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too_fast"),
+            Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Self::TooManySockets(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets"),
             Self::WrongState(_) => (StatusCode::CONFLICT, "wrong_state"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json"),
@@ -136,6 +140,7 @@ impl Trouble {
             }
             Self::SlowDown
             | Self::TooFast
+            | Self::Busy(_)
             | Self::TooManySockets(_)
             | Self::LineFull(_)
             | Self::StoreAway

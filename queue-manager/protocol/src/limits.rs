@@ -1,17 +1,23 @@
 //! Sizes that two parts must agree on, in bytes unless named otherwise.
 
-/// A submitted workflow; also nginx's limit for everything but uploads.
+/// A submitted workflow or a saved file; also nginx's limit for a seat's requests but uploads.
 pub const BODY: usize = 10 * 1024 * 1024;
 /// What anyone may send before they are signed in: a name and a password, with room for how it is written.
 pub const SIGN_IN: usize = 8 * 1024;
 /// A password. Those that the program makes have 19 characters.
 pub const PASSWORD: usize = 256;
+/// A form, or any request of the API that submits no workflow; also nginx's limit for these.
+pub const FORM: usize = 64 * 1024;
 /// A compressed body larger than this goes to the file store instead of Redis.
 pub const BODY_IN_REDIS: usize = 256 * 1024;
 /// A stored body larger than this reaches the worker over HTTP instead of the link.
 pub const BODY_ON_LINK: usize = 256 * 1024;
 /// One uploaded or produced file.
 pub const FILE: usize = 2 * 1024 * 1024 * 1024;
+/// Names of one participant's uploads.
+pub const UPLOADS: usize = 5_000;
+/// Folders within folders of a saved or uploaded file.
+pub const FOLDERS: usize = 8;
 /// One upload from a browser: ComfyUI's own default, told to the frontend in its feature flags.
 pub const UPLOAD: usize = 100 * 1024 * 1024;
 /// Nesting of a submitted JSON body.
@@ -46,5 +52,8 @@ pub const MESSAGE: usize = 1024 * 1024;
 pub const LINK_FRAME: usize = 4 * 1024 * 1024;
 /// One further part of a worker's description: its nodes' scripts for browsers, or their lists.
 pub const PART: usize = 16 * 1024 * 1024;
+/// Values in a description of nodes, or in another part: each takes a multiple of its bytes in memory. A thousand nodes have
+/// some 60,000.
+pub const VALUES: usize = 1_000_000;
 /// `object_info` as a worker sends it.
 pub const OBJECT_INFO: usize = 64 * 1024 * 1024;

@@ -175,7 +175,10 @@ pub(crate) async fn socket(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Trouble> {
     let feed = Feed::open(app, caller).await?;
-    Ok(upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, feed)))
+    Ok(upgrade
+        .max_message_size(64 * 1024)
+        .max_frame_size(64 * 1024)
+        .on_upgrade(move |socket| serve(socket, feed)))
 }
 
 async fn serve(mut socket: WebSocket, mut feed: Feed) {

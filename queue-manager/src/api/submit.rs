@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use queue_protocol::api::Submitted;
@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::input::is_json;
+use crate::bodies;
 use crate::identity::Caller;
 use crate::identity::guard::Pace;
 use crate::problem::Trouble;
+use crate::turns::Costly;
 use crate::workflow::submit::Door;
 
 /// A workflow to run.
@@ -49,10 +51,10 @@ struct PromptBody<'a> {
     front: bool,
 }
 
-/// Whole body, or the limit's own answer.
+/// Whole body of a request that takes no workflow, or the limit's own answer.
 pub(crate) fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Trouble> {
     body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge(limits::BODY),
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::TooLarge(limits::FORM),
         _ => Trouble::BadRequest("The request ended before its body did.".to_owned()),
     })
 }
@@ -60,13 +62,14 @@ pub(crate) fn within_limit(body: Result<Bytes, BytesRejection>) -> Result<Bytes,
 pub(crate) async fn submit(
     State(door): State<Door>,
     State(pace): State<Pace>,
+    State(costly): State<Costly>,
     caller: Caller,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<impl IntoResponse, Trouble> {
     pace.submit(&caller.name)?;
     is_json(&headers)?;
-    let body = within_limit(body)?;
+    let body = bodies::hold(&costly, &caller.name, request.into_body(), limits::BODY, 1).await?;
     if crate::workflow::depth::exceeds(&body, limits::DEPTH) {
         return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
     }

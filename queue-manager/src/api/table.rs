@@ -261,7 +261,8 @@ pub fn rows() -> Vec<Row> {
 pub(crate) fn router(app: &App) -> Router<App> {
     let mut router = Router::new();
     for row in rows() {
-        let most = if row.who == Who::Anyone { limits::SIGN_IN } else { limits::BODY };
+        // Submitting looks at its own.
+        let most = if row.who == Who::Anyone { limits::SIGN_IN } else { limits::FORM };
         let guarded: MethodRouter<App> =
             (row.handler)().layer(from_fn_with_state((app.clone(), row.who, row.needs()), guard::check));
         router = router.route(row.path, guarded.layer(DefaultBodyLimit::max(most)));

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use queue_protocol::{AccountName, FileHash};
+use queue_protocol::{AccountName, FileHash, limits};
 use serde::{Deserialize, Serialize};
 
 use super::{Arrived, Entry, Files, StorePath};
@@ -39,6 +39,9 @@ pub fn shown_name(kept: &str) -> &str {
     OTHER_FOLDERS.iter().find_map(ending).unwrap_or(kept)
 }
 
+/// Segments before a kept name.
+const NAMES: usize = 3;
+
 fn name_path(participant: &AccountName, name: &str) -> Result<StorePath, Trouble> {
     StorePath::new(&["inputs", participant.as_str(), "names", name])
 }
@@ -56,8 +59,8 @@ impl Files {
     /// `x (1).png` unless `overwrite`. Answers the name it got.
     ///
     /// # Errors
-    /// [`Trouble::BadPath`] for a name that is not one, or [`Trouble::BadRequest`] for one that is a folder's: nothing is
-    /// kept then.
+    /// [`Trouble::BadPath`] for a name that is not one, or [`Trouble::BadRequest`] for one that is a folder's or too deep,
+    /// [`Trouble::Full`] for one too many: nothing is kept then.
     pub async fn name_input(
         &self,
         participant: &AccountName,
@@ -67,10 +70,17 @@ impl Files {
     ) -> Result<String, Trouble> {
         let input = Input { sha256: arrived.written.sha256.clone(), size: arrived.written.size };
         let name = self.free_name(participant, name, overwrite, &input).await?;
+        let at = name_path(participant, &name)?.not_too_deep(NAMES)?;
+        if self.entry(&at).is_err() && self.names_of(participant).await?.len() >= limits::UPLOADS {
+            return Err(Trouble::Full(format!(
+                "You have {} uploads, which is the limit. Ask your instructor.",
+                limits::UPLOADS
+            )));
+        }
         let content = content_path(participant, &input.sha256)?;
         let is_new = self.entry(&content).is_err();
         self.keep(arrived, &content)?;
-        let named = self.write(&name_path(participant, &name)?, serde_json::to_vec(&input)?).await;
+        let named = self.write(&at, serde_json::to_vec(&input)?).await;
         if named.is_err() && is_new {
             self.remove(&content)?;
         }
@@ -84,12 +94,7 @@ impl Files {
     /// The file system's.
     pub async fn input_bytes(&self, participant: &AccountName) -> Result<u64, Trouble> {
         let folder = StorePath::new(&["inputs", participant.as_str(), "content"])?;
-        let files = self.clone();
-        let listed = tokio::task::spawn_blocking(move || files.list(&folder, false)).await;
-        match listed.map_err(io::Error::other)? {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            other => Ok(other?.iter().map(|entry| entry.size).sum()),
-        }
+        Ok(self.list_all(&folder).await?.iter().map(|entry| entry.size).sum())
     }
 
     async fn free_name(
@@ -127,11 +132,13 @@ impl Files {
     ///
     /// # Errors
     /// The file system's.
-    pub fn inputs_of(&self, participant: &AccountName) -> Result<Vec<Entry>, Trouble> {
-        match self.list(&StorePath::new(&["inputs", participant.as_str(), "names"])?, true) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => Ok(other?.into_iter().filter(|entry| shown_name(&entry.name) == entry.name).collect()),
-        }
+    pub async fn inputs_of(&self, participant: &AccountName) -> Result<Vec<Entry>, Trouble> {
+        let names = self.names_of(participant).await?;
+        Ok(names.into_iter().filter(|entry| shown_name(&entry.name) == entry.name).collect())
+    }
+
+    async fn names_of(&self, participant: &AccountName) -> Result<Vec<Entry>, Trouble> {
+        Ok(self.list_all(&StorePath::new(&["inputs", participant.as_str(), "names"])?).await?)
     }
 }
 
@@ -158,7 +165,7 @@ mod tests {
         assert_eq!(put(&files, "x.png", b"three", true).await, "x.png");
         let ada = "ada".parse().unwrap();
         assert_eq!(files.input(&ada, "x.png").await.unwrap().unwrap().size, 5);
-        assert_eq!(files.inputs_of(&ada).unwrap().len(), 2);
+        assert_eq!(files.inputs_of(&ada).await.unwrap().len(), 2);
         assert!(files.input(&"ben".parse().unwrap(), "x.png").await.unwrap().is_none());
     }
 
@@ -177,5 +184,22 @@ mod tests {
         assert!(files.receive(2, body()).await.is_err());
         assert_eq!(files.input_bytes(&ada).await.unwrap(), 3);
         assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn names_are_counted_and_one_that_is_there_may_get_other_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let ada = "ada".parse().unwrap();
+        put(&files, "x.png", b"one", false).await;
+        for n in 1..limits::UPLOADS {
+            std::fs::write(folder.path().join(format!("inputs/ada/names/{n}")), "").unwrap();
+        }
+        let body = futures_util::stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"other"))]);
+        let arrived = files.receive(1_000, body).await.unwrap();
+        let refused = files.name_input(&ada, "y.png", false, &arrived).await;
+        assert!(matches!(refused, Err(Trouble::Full(_))), "{refused:?}");
+        assert_eq!(files.input_bytes(&ada).await.unwrap(), 3, "nothing of it is kept");
+        put(&files, "x.png", b"three", true).await;
     }
 }

@@ -40,6 +40,9 @@ pub struct Entry {
 /// Where files lie until they have come as a whole.
 const INCOMING: &str = "incoming";
 
+/// Folders that a path begins with and that stay: of one kind, and of one account.
+const OWN: usize = 2;
+
 /// A file that began to arrive so long ago will not end.
 const OLD_MS: u64 = 24 * 3600 * 1_000;
 
@@ -220,14 +223,28 @@ impl Files {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when there is no such folder.
-    pub fn list(&self, folder: &StorePath, recurse: bool) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        collect(&self.root.open_dir(folder.as_str())?, "", recurse, &mut entries)?;
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+    pub async fn list(&self, folder: &StorePath, recurse: bool) -> io::Result<Vec<Entry>> {
+        let (root, folder) = (Arc::clone(&self.root), folder.clone());
+        let listed = tokio::task::spawn_blocking(move || {
+            let mut entries = collect(&root.open_dir(folder.as_str())?, recurse)?;
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(entries)
+        });
+        listed.await.map_err(io::Error::other)?
     }
 
-    /// Moves a file.
+    /// The same of a folder that comes into being with its first file.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn list_all(&self, folder: &StorePath) -> io::Result<Vec<Entry>> {
+        match self.list(folder, true).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    /// Moves a file; folders that it leaves empty go.
     ///
     /// # Errors
     /// The file system's; both files are as they were.
@@ -235,15 +252,30 @@ impl Files {
         if let Some(folder) = to.folder() {
             self.root.create_dir_all(folder)?;
         }
-        self.root.rename(from.as_str(), &self.root, to.as_str())
+        self.root.rename(from.as_str(), &self.root, to.as_str())?;
+        self.drop_empty_folders(from);
+        Ok(())
     }
 
-    /// Removes a file.
+    /// Removes a file, and folders that it leaves empty.
     ///
     /// # Errors
     /// The file system's.
     pub fn remove(&self, path: &StorePath) -> io::Result<()> {
-        self.root.remove_file(path.as_str())
+        self.root.remove_file(path.as_str())?;
+        self.drop_empty_folders(path);
+        Ok(())
+    }
+
+    fn drop_empty_folders(&self, file: &StorePath) {
+        let mut folder = file.folder();
+        while let Some(empty) = folder.filter(|folder| folder.split('/').count() > OWN) {
+            // One that holds something stays, and those around it.
+            if self.root.remove_dir(empty).is_err() {
+                return;
+            }
+            folder = empty.rsplit_once('/').map(|(around, _)| around);
+        }
     }
 
     /// Bytes that are free on the disk, for us.
@@ -288,22 +320,37 @@ where
     Ok(Written { sha256, size })
 }
 
-fn collect(folder: &Dir, prefix: &str, recurse: bool, entries: &mut Vec<Entry>) -> io::Result<()> {
-    for item in folder.entries()? {
-        let item = item?;
-        let Ok(name) = item.file_name().into_string() else {
+/// One folder after the other, so that no depth takes more than one of them open. What goes meanwhile is not there.
+fn collect(top: &Dir, recurse: bool) -> io::Result<Vec<Entry>> {
+    let (mut entries, mut folders) = (Vec::new(), vec![String::new()]);
+    while let Some(prefix) = folders.pop() {
+        let Some(items) = there(top.read_dir(if prefix.is_empty() { "." } else { &prefix }))? else {
             continue;
         };
-        let kind = item.file_type()?;
-        if kind.is_file() {
-            let about = item.metadata()?;
-            let name = format!("{prefix}{name}");
-            entries.push(Entry { name, size: about.len(), modified_ms: modified_ms(&about) });
-        } else if kind.is_dir() && recurse {
-            collect(&item.open_dir()?, &format!("{prefix}{name}/"), recurse, entries)?;
+        for item in items {
+            let item = item?;
+            let Ok(name) = item.file_name().into_string() else {
+                continue;
+            };
+            let kind = item.file_type()?;
+            if kind.is_dir() && recurse {
+                folders.push(format!("{prefix}{name}/"));
+            } else if kind.is_file()
+                && let Some(about) = there(item.metadata())?
+            {
+                let name = format!("{prefix}{name}");
+                entries.push(Entry { name, size: about.len(), modified_ms: modified_ms(&about) });
+            }
         }
     }
-    Ok(())
+    Ok(entries)
+}
+
+fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn modified_ms(about: &cap_std::fs::Metadata) -> u64 {
@@ -350,8 +397,34 @@ mod tests {
         let path = StorePath::new(&["a", "sub", "b.txt"]).unwrap();
         let written = files.write(&path, b"hello".to_vec()).await.unwrap();
         assert_eq!(written.size, 5);
-        let list = files.list(&StorePath::new(&["a"]).unwrap(), true).unwrap();
+        let list = files.list(&StorePath::new(&["a"]).unwrap(), true).await.unwrap();
         assert_eq!(list[0].name, "sub/b.txt");
         assert_eq!(files.read(&path).await.unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_folder_goes_with_its_last_file_and_none_is_too_deep_to_be_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        let own = StorePath::new(&["userdata", "ada"]).unwrap();
+        assert_eq!(files.list_all(&own).await.unwrap(), []);
+        let at = |rest: &str| StorePath::new(&["userdata", "ada", rest]).unwrap();
+        for name in ["a/b/c", "a/d"] {
+            files.write(&at(name), b"x".to_vec()).await.unwrap();
+        }
+        files.rename(&at("a/b/c"), &at("e/f")).unwrap();
+        let left = |name: &str| folder.path().join("userdata/ada").join(name).exists();
+        assert!(!left("a/b") && left("a"));
+        files.remove(&at("a/d")).unwrap();
+        files.remove(&at("e/f")).unwrap();
+        assert!(!left("a") && !left("e") && left(""));
+        assert!(files.list_all(&StorePath::new(&["incoming", "x"]).unwrap()).await.unwrap().is_empty());
+        std::fs::write(folder.path().join("file"), "x").unwrap();
+        let no_folder = files.list_all(&StorePath::new(&["file"]).unwrap()).await;
+        assert!(no_folder.is_err(), "what cannot be listed is not empty");
+        let deep = ["d"; 400].join("/");
+        std::fs::create_dir_all(folder.path().join("userdata/ada").join(&deep)).unwrap();
+        std::fs::write(folder.path().join("userdata/ada").join(&deep).join("x"), "x").unwrap();
+        assert_eq!(files.list_all(&own).await.unwrap().len(), 1);
     }
 }

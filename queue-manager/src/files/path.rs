@@ -1,5 +1,7 @@
 //! Paths beneath the store's folder, checked when they are made.
 
+use queue_protocol::limits;
+
 use crate::problem::Trouble;
 
 /// A relative path of plain segments: never empty, never `.` or `..`, no separator or NUL inside a segment.
@@ -26,6 +28,20 @@ impl StorePath {
             return Err(Trouble::BadPath);
         }
         Ok(Self(joined))
+    }
+
+    /// The same, if folders in the folder that `own` segments name are not nested too deep.
+    ///
+    /// # Errors
+    /// [`Trouble::BadRequest`] when they are.
+    pub fn not_too_deep(self, own: usize) -> Result<Self, Trouble> {
+        if self.0.split('/').count() > own + limits::FOLDERS + 1 {
+            return Err(Trouble::BadRequest(format!(
+                "Folders may be nested {} deep and no deeper.",
+                limits::FOLDERS
+            )));
+        }
+        Ok(self)
     }
 
     /// The path as text.

@@ -31,10 +31,7 @@ pub(super) async fn put_object_info(
     Path(hash): Path<String>,
     body: Body,
 ) -> Result<StatusCode, Trouble> {
-    let json = axum::body::to_bytes(body, limits::OBJECT_INFO)
-        .await
-        .map_err(|_| Trouble::TooLarge(limits::OBJECT_INFO))?;
-    capabilities.put(&hash.parse::<FileHash>()?, json.to_vec()).await?;
+    capabilities.receive(&hash.parse()?, body.into_data_stream()).await?;
     tracing::info!(worker.id = %worker, hash, "a worker described its nodes and models");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -89,5 +89,6 @@ async fn open(
     let span = tracing::info_span!("link", worker.id = %worker);
     Ok(upgrade
         .max_message_size(limits::LINK_FRAME)
+        .max_frame_size(limits::LINK_FRAME)
         .on_upgrade(move |socket| session::serve(socket, app, worker, token).instrument(span)))
 }

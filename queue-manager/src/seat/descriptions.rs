@@ -115,7 +115,7 @@ pub(super) async fn files(
         let error = json!({"error": "Invalid directory type"});
         return Ok((StatusCode::BAD_REQUEST, Json(error)).into_response());
     }
-    let mut entries = if kind == "input" { files.inputs_of(&caller.name)? } else { Vec::new() };
+    let mut entries = if kind == "input" { files.inputs_of(&caller.name).await? } else { Vec::new() };
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.modified_ms));
     let names: Vec<_> = entries.iter().map(|entry| format!("{} [input]", entry.name)).collect();
     Ok(Json(names).into_response())

@@ -134,7 +134,7 @@ async fn entry(door: &Door, reader: &mut Reader<'_>, job: &StoredJob) -> Result<
 pub(super) async fn change(
     State(broker): State<Broker>,
     caller: Caller,
-    Sent(change): Sent<Change>,
+    Sent(change, _room): Sent<Change>,
 ) -> Result<(), SeatTrouble> {
     let jobs = broker.jobs_of(&caller.name, RECENT).await?;
     let ids: Vec<_> = jobs

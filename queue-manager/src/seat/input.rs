@@ -1,26 +1,40 @@
 //! What handlers of a seat take from a request, refused in ComfyUI's dialect.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::request::Parts;
 use queue_protocol::limits;
 use serde::de::DeserializeOwned;
 
-use crate::api::submit::within_limit;
+use crate::bodies;
+use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::turns::{Costly, Turn};
 use crate::workflow::{Refusal, depth};
 
-/// A JSON body, whatever its content type says: ComfyUI does not look at it.
-pub(super) struct Sent<T>(pub(super) T);
+/// Bytes of a JSON body that is no workflow: somebody's settings, or a list of jobs.
+pub(super) const SENT: usize = 1024 * 1024;
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+/// So many times its bytes a tree of JSON may take.
+const TREE: usize = 10;
+
+/// A JSON body, whatever its content type says: ComfyUI does not look at it. With the room that it takes.
+pub(super) struct Sent<T>(pub(super) T, pub(super) Turn);
+
+impl<S, T> FromRequest<S> for Sent<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+    Costly: FromRef<S>,
+{
     type Rejection = SeatTrouble;
     async fn from_request(request: Request, state: &S) -> Result<Self, SeatTrouble> {
-        let body = within_limit(Bytes::from_request(request, state).await)?;
+        let caller = request.extensions().get::<Caller>().cloned().ok_or(Trouble::NotSignedIn)?;
+        let costly = Costly::from_ref(state);
+        let body = bodies::hold(&costly, &caller.name, request.into_body(), SENT, TREE).await?;
         if depth::exceeds(&body, limits::DEPTH) {
             return Err(SeatTrouble(Trouble::Workflow(Refusal::TooDeep)));
         }
-        Ok(Self(serde_json::from_slice(&body)?))
+        Ok(Self(serde_json::from_slice(&body)?, body.into_room()))
     }
 }
 

@@ -107,6 +107,7 @@ fn jobs_api() -> Router<App> {
         .route("/jobs/cancel", post(jobs::cancel_many))
         .route("/jobs/{id}", get(jobs::one))
         .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .layer(DefaultBodyLimit::max(limits::FORM))
 }
 
 fn bare_of_the_pool() -> Router<App> {
@@ -133,7 +134,7 @@ fn execution() -> Router<App> {
         .route("/interrupt", post(queue::interrupt))
         .route("/history", get(history::list).post(history::change))
         .route("/history/{id}", get(history::one))
-        .layer(DefaultBodyLimit::max(limits::BODY))
+        .layer(DefaultBodyLimit::max(limits::FORM))
         .route("/ws", get(socket::open))
         .route("/view", get(view::file))
         .merge(uploads())
@@ -183,7 +184,6 @@ fn personal() -> Router<App> {
         .route("/userdata", get(userdata::list))
         .route("/v2/userdata", get(userdata::list_v2))
         .route("/userdata/{*file}", any(userdata::file))
-        .layer(DefaultBodyLimit::max(limits::BODY))
 }
 
 /// Takes a request to the seat its path names, if the session is that participant's. A path that names another one

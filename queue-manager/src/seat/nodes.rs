@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::container::{self, Containers};
@@ -11,6 +12,7 @@ use crate::capabilities::Capabilities;
 use crate::files::Files;
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::turns::Costly;
 
 async fn mine(
     capabilities: &Capabilities,
@@ -18,7 +20,7 @@ async fn mine(
     containers: &Containers,
     caller: &Caller,
 ) -> Result<Map<String, Value>, Trouble> {
-    let own: Vec<_> = files.inputs_of(&caller.name)?.into_iter().map(|entry| entry.name).collect();
+    let own: Vec<_> = files.inputs_of(&caller.name).await?.into_iter().map(|entry| entry.name).collect();
     let mut nodes = capabilities.known().await?.object_info(&own);
     container::add_nodes(containers, &caller.name, &mut nodes).await;
     Ok(nodes)
@@ -28,18 +30,23 @@ pub(super) async fn all(
     State(capabilities): State<Capabilities>,
     State(files): State<Files>,
     State(containers): State<Containers>,
+    State(costly): State<Costly>,
     caller: Caller,
-) -> Result<Json<Map<String, Value>>, SeatTrouble> {
-    Ok(Json(mine(&capabilities, &files, &containers, &caller).await?))
+) -> Result<Response, SeatTrouble> {
+    // Until it is text.
+    let _turn = costly.descriptions.take(&caller.name).await?;
+    Ok(Json(mine(&capabilities, &files, &containers, &caller).await?).into_response())
 }
 
 pub(super) async fn one(
     State(capabilities): State<Capabilities>,
     State(files): State<Files>,
     State(containers): State<Containers>,
+    State(costly): State<Costly>,
     caller: Caller,
     Named(class): Named,
 ) -> Result<Json<Value>, SeatTrouble> {
+    let _turn = costly.descriptions.take(&caller.name).await?;
     match mine(&capabilities, &files, &containers, &caller).await?.remove(&class) {
         Some(about) => Ok(Json(json!({ class: about }))),
         None => Ok(Json(json!({}))),

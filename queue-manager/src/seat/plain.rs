@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use axum::extract::{Multipart, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use queue_protocol::{JobId, Lane, limits};
 use serde::Deserialize;
@@ -10,10 +11,12 @@ use serde_json::value::RawValue;
 
 use super::input::{Form, Named};
 use crate::api::view;
+use crate::bodies;
 use crate::identity::Caller;
 use crate::identity::guard::Pace;
 use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
+use crate::turns::Costly;
 use crate::workflow::submit::Door;
 
 /// Ended jobs that the page lists, besides all that wait or run.
@@ -45,10 +48,11 @@ pub(super) async fn run(
     State(look): State<Look>,
     State(door): State<Door>,
     State(pace): State<Pace>,
+    State(costly): State<Costly>,
     caller: Caller,
-    Form(form): Form,
+    request: Request,
 ) -> Result<Response, SeatTrouble> {
-    match submit(&door, &pace, &caller, form).await {
+    match submit(&door, &pace, &costly, &caller, request).await {
         Ok(()) => Ok(back(&caller)),
         Err(trouble) => {
             let (status, _) = trouble.status_and_code();
@@ -65,16 +69,17 @@ struct Wrapped<'a> {
     prompt: Option<&'a RawValue>,
 }
 
-async fn submit(door: &Door, pace: &Pace, caller: &Caller, mut form: Multipart) -> Result<(), Trouble> {
+async fn submit(
+    door: &Door,
+    pace: &Pace,
+    costly: &Costly,
+    caller: &Caller,
+    request: Request,
+) -> Result<(), Trouble> {
     pace.submit(&caller.name)?;
-    let broken = |_| Trouble::TooLarge(limits::BODY);
-    let mut file = None;
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        if field.name() == Some("workflow") {
-            file = Some(field.bytes().await.map_err(broken)?);
-        }
-    }
-    let file = file.filter(|file| !file.is_empty()).ok_or_else(|| bad("Choose a workflow file first."))?;
+    let size = bodies::size(request.body(), limits::BODY);
+    let _room = bodies::room(costly, &caller.name, size).await?;
+    let file = bodies::in_time(workflow_file(request)).await?;
     if crate::workflow::depth::exceeds(&file, limits::DEPTH) {
         return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
     }
@@ -83,6 +88,18 @@ async fn submit(door: &Door, pace: &Pace, caller: &Caller, mut form: Multipart) 
     let wrapped = serde_json::from_str::<Wrapped<'_>>(graph.get()).ok().and_then(|wrapped| wrapped.prompt);
     let body = format!(r#"{{"prompt":{}}}"#, wrapped.unwrap_or(graph).get());
     door.submit(&caller.name, Lane::Normal, body.as_bytes()).await.map(drop)
+}
+
+async fn workflow_file(request: Request) -> Result<Bytes, Trouble> {
+    let Form(mut form) = Form::from_request(request, &()).await.map_err(|SeatTrouble(trouble)| trouble)?;
+    let broken = |_| Trouble::TooLarge(limits::BODY);
+    let mut file = None;
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        if field.name() == Some("workflow") {
+            file = Some(field.bytes().await.map_err(broken)?);
+        }
+    }
+    file.filter(|file| !file.is_empty()).ok_or_else(|| bad("Choose a workflow file first."))
 }
 
 fn bad(why: &str) -> Trouble {

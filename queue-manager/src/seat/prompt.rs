@@ -1,17 +1,16 @@
 //! `POST prompt`: Run. 200 exactly, once the job is stored.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use queue_protocol::{JobId, Lane};
+use axum::extract::{Request, State};
+use queue_protocol::{JobId, Lane, limits};
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use crate::api::submit::within_limit;
+use crate::bodies;
 use crate::identity::Caller;
 use crate::identity::guard::Pace;
 use crate::problem::SeatTrouble;
+use crate::turns::Costly;
 use crate::workflow::submit::Door;
 
 #[derive(Serialize)]
@@ -24,10 +23,12 @@ pub(super) struct Accepted {
 pub(super) async fn submit(
     State(door): State<Door>,
     State(pace): State<Pace>,
+    State(costly): State<Costly>,
     caller: Caller,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Json<Accepted>, SeatTrouble> {
     pace.submit(&caller.name)?;
-    let accepted = door.submit(&caller.name, Lane::Normal, &within_limit(body)?).await?;
+    let body = bodies::hold(&costly, &caller.name, request.into_body(), limits::BODY, 1).await?;
+    let accepted = door.submit(&caller.name, Lane::Normal, &body).await?;
     Ok(Json(Accepted { prompt_id: accepted.id, number: accepted.number, node_errors: accepted.node_errors }))
 }

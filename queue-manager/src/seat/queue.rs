@@ -80,7 +80,7 @@ impl Change {
 pub(super) async fn change(
     State(broker): State<Broker>,
     caller: Caller,
-    Sent(change): Sent<Change>,
+    Sent(change, _room): Sent<Change>,
 ) -> Result<(), SeatTrouble> {
     for job in outstanding(&broker, &caller.name).await? {
         if job.state == JobState::Pending && change.names(job.id) {

@@ -80,7 +80,7 @@ pub(super) async fn all(
 pub(super) async fn merge(
     State(files): State<Files>,
     caller: Caller,
-    Sent(more): Sent<Map<String, Value>>,
+    Sent(more, _room): Sent<Map<String, Value>>,
 ) -> Result<(), SeatTrouble> {
     Ok(add(&files, &caller.name, more).await?)
 }
@@ -97,7 +97,7 @@ pub(super) async fn set(
     State(files): State<Files>,
     caller: Caller,
     Named(id): Named,
-    Sent(value): Sent<Value>,
+    Sent(value, _room): Sent<Value>,
 ) -> Result<(), SeatTrouble> {
     Ok(add(&files, &caller.name, Map::from_iter([(id, value)])).await?)
 }

@@ -62,7 +62,7 @@ pub(super) async fn open(
         knows_metadata: false,
         panel: None,
     };
-    Ok(upgrade.max_message_size(256 * 1024).on_upgrade(move |socket| async move {
+    Ok(upgrade.max_message_size(256 * 1024).max_frame_size(256 * 1024).on_upgrade(move |socket| async move {
         // Whatever ends the conversation, the tab reconnects by itself and finds what it missed.
         if let Err(error) = tab.converse(Wire::new(socket), shutdown).await {
             tracing::debug!(%error, "a tab's socket ended");

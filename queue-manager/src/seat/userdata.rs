@@ -4,26 +4,24 @@
 use std::io::{self, ErrorKind};
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
-use queue_protocol::AccountName;
+use queue_protocol::{AccountName, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::input::Asked;
 use super::quota::Quota;
-use crate::api::submit::within_limit;
+use crate::app::App;
+use crate::bodies::{self, Held};
 use crate::files::{Entry, Files, StorePath};
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 
-/// Two tabs that save at once must not both find a name free, nor pass the quota together.
-static SAVING: Mutex<()> = Mutex::const_new(());
+/// Segments before a file's name.
+const OWN: usize = 2;
 
 fn path(participant: &AccountName, file: &str) -> Result<StorePath, Trouble> {
     StorePath::new(&["userdata", participant.as_str(), file])
@@ -59,6 +57,21 @@ fn about(path: &str, entry: &Entry) -> Value {
     json!({"path": path, "size": entry.size, "modified": entry.modified_ms, "created": entry.modified_ms})
 }
 
+/// What somebody names as a folder; `None` when there is none, when it is a file, or when it leads out of their own.
+async fn listed(files: &Files, at: &StorePath, recurse: bool) -> io::Result<Option<Vec<Entry>>> {
+    match files.list(at, recurse).await {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(None)
+        }
+        listed => listed.map(Some),
+    }
+}
+
 pub(super) async fn list(
     State(files): State<Files>,
     caller: Caller,
@@ -67,7 +80,9 @@ pub(super) async fn list(
     let Some(dir) = listing.dir.filter(|dir| !dir.is_empty()) else {
         return Ok((StatusCode::BAD_REQUEST, "Directory not provided").into_response());
     };
-    let Ok(entries) = files.list(&path(&caller.name, dir.trim_matches('/'))?, listing.recurse.0) else {
+    let Some(entries) =
+        listed(&files, &path(&caller.name, dir.trim_matches('/'))?, listing.recurse.0).await?
+    else {
         return Ok((StatusCode::NOT_FOUND, "Directory not found").into_response());
     };
     let shown = |entry: &Entry| match (listing.full_info.0, listing.split.0) {
@@ -90,7 +105,7 @@ pub(super) async fn list_v2(
     Asked(listing): Asked<ListingV2>,
 ) -> Result<Json<Value>, SeatTrouble> {
     let folder = listing.path.trim_matches('/');
-    let entries = files.list(&path(&caller.name, folder)?, true).unwrap_or_default();
+    let entries = listed(&files, &path(&caller.name, folder)?, true).await?.unwrap_or_default();
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     #[expect(clippy::cast_precision_loss, reason = "ComfyUI answers seconds with a fraction")]
     let shown = |entry: &Entry| {
@@ -118,19 +133,19 @@ impl Saving {
 
 /// Every method on one file. The path is taken raw, because a name may hold an encoded slash.
 pub(super) async fn file(
-    State(files): State<Files>,
-    State(quota): State<Quota>,
+    State(App { files, quota, costly, .. }): State<App>,
     caller: Caller,
     method: Method,
     uri: Uri,
     Asked(saving): Asked<Saving>,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, SeatTrouble> {
     let raw = uri.path().split_once("/userdata/").map_or("", |(_, rest)| rest);
     match method {
         Method::GET | Method::HEAD => read(&files, &path(&caller.name, &decoded(raw)?)?).await,
         Method::DELETE => {
             let at = path(&caller.name, &decoded(raw)?)?;
+            let _turn = costly.saves.take(&caller.name).await?;
             if files.entry(&at).is_err() {
                 return Ok(StatusCode::NOT_FOUND.into_response());
             }
@@ -138,10 +153,15 @@ pub(super) async fn file(
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         // A folder may be called `move` as well, so only a POST moves.
-        Method::POST => match raw.split_once("/move/") {
-            Some((from, to)) => rename(&files, &caller.name, [decoded(from)?, decoded(to)?], &saving).await,
-            None => save(&files, quota, &caller.name, &decoded(raw)?, &saving, within_limit(body)?).await,
-        },
+        Method::POST => {
+            if let Some((from, to)) = raw.split_once("/move/") {
+                let _turn = costly.saves.take(&caller.name).await?;
+                return rename(&files, &caller.name, [decoded(from)?, decoded(to)?], &saving).await;
+            }
+            let body = bodies::hold(&costly, &caller.name, request.into_body(), limits::BODY, 1).await?;
+            let _turn = costly.saves.take(&caller.name).await?;
+            save(&files, quota, &caller.name, &decoded(raw)?, &saving, body).await
+        }
         _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
     }
 }
@@ -167,15 +187,14 @@ async fn save(
     participant: &AccountName,
     name: &str,
     saving: &Saving,
-    body: Bytes,
+    body: Held,
 ) -> Result<Response, SeatTrouble> {
-    let at = path(participant, name)?;
-    let _one_at_a_time = SAVING.lock().await;
+    let at = path(participant, name)?.not_too_deep(OWN)?;
     let old = files.entry(&at).ok();
     if old.is_some() && !saving.may_overwrite() {
         return Ok(exists());
     }
-    let all = files.list(&path(participant, "")?, true).unwrap_or_default();
+    let all = files.list_all(&path(participant, "")?).await?;
     if let Some(full) = quota.refuses(&all, old.as_ref(), body.len() as u64) {
         return Ok((StatusCode::INSUFFICIENT_STORAGE, full).into_response());
     }
@@ -189,8 +208,7 @@ async fn rename(
     [from, name]: [String; 2],
     saving: &Saving,
 ) -> Result<Response, SeatTrouble> {
-    let (from, to) = (path(participant, &from)?, path(participant, &name)?);
-    let _one_at_a_time = SAVING.lock().await;
+    let (from, to) = (path(participant, &from)?, path(participant, &name)?.not_too_deep(OWN)?);
     if files.entry(&from).is_err() {
         return Ok(StatusCode::NOT_FOUND.into_response());
     }

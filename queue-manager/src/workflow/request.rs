@@ -6,7 +6,7 @@ use queue_broker::transitions::submit::Order;
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
 use serde_json::Number;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::depth;
 use super::graph::Graph;
@@ -34,6 +34,9 @@ pub struct PromptRequest<'a> {
     /// The graph.
     pub graph: Graph<'a>,
 }
+
+/// An object whose values stay the text that they are: a tree of a large body would take a multiple of its bytes.
+type Parts = BTreeMap<String, Box<RawValue>>;
 
 #[derive(Deserialize)]
 struct Fields<'a> {
@@ -131,15 +134,20 @@ pub fn checked(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
     if !SECRETS.iter().any(|key| mentions(key)) {
         return Ok((body.to_vec(), None));
     }
-    let mut request: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)?;
+    let mut request: Parts = serde_json::from_slice(body)?;
     let mut keys = BTreeMap::new();
-    if let Some(extra) = request.get_mut("extra_data").and_then(serde_json::Value::as_object_mut) {
+    if let Some(extra) = request.get_mut("extra_data")
+        && let Ok(mut rest) = serde_json::from_str::<Parts>(extra.get())
+    {
         for key in SECRETS {
             // What is no text is none.
-            if let Some(serde_json::Value::String(secret)) = extra.remove(key) {
+            if let Some(Ok(secret)) =
+                rest.remove(key).map(|value| serde_json::from_str::<String>(value.get()))
+            {
                 keys.insert(key, secret);
             }
         }
+        *extra = to_raw_value(&rest)?;
     }
     let keys = if keys.is_empty() { None } else { Some(serde_json::to_vec(&keys)?) };
     Ok((serde_json::to_vec(&request)?, keys))

@@ -11,11 +11,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Containers;
+use crate::workflow::depth::has_more_values;
 
 /// A tab waits for both lists at its start.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A thousand nodes are about 2 MB.
-const LARGEST: usize = 64 * 1024 * 1024;
+const LARGEST: usize = 8 * 1024 * 1024;
+/// And have some 60,000 values. Each takes a multiple of its bytes in memory.
+const VALUES: usize = 250_000;
 
 const MARK: &str = "on no GPU";
 const WHY: &str =
@@ -69,6 +72,9 @@ pub(super) async fn ask<T: DeserializeOwned>(
     let answer = async {
         let body = containers.client.request(request).await.ok()?.into_body();
         let bytes = Limited::new(body, LARGEST).collect().await.ok()?.to_bytes();
+        if has_more_values(&bytes, VALUES) {
+            return None;
+        }
         serde_json::from_slice(&bytes).ok()
     };
     let answer = tokio::time::timeout(PATIENCE, answer).await.ok().flatten();

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use futures_util::future::join_all;
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::Value;
 use testkit::process::{Process, free_port, repository};
 use testkit::{Workshop, WorkshopBuilder, waiting};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn client() -> reqwest::ClientBuilder {
     Client::builder().redirect(redirect::Policy::none())
@@ -108,8 +111,14 @@ async fn with_tls_each_name_has_its_own_and_no_other_name_gets_an_answer() {
     let moved = plain.get(format!("http://127.0.0.1:{}/user001/?a=b", door.http_port)).send().await.unwrap();
     assert_eq!(moved.status(), StatusCode::MOVED_PERMANENTLY);
     assert_eq!(moved.headers()["location"], format!("https://127.0.0.1:{}/user001/?a=b", door.port));
-    let wrong = plain.get(format!("http://127.0.0.1:{}/", door.port)).send().await.unwrap();
-    assert_eq!(wrong.status(), StatusCode::MOVED_PERMANENTLY, "plain HTTP on the port of https");
+    let at = std::net::SocketAddr::from(([127, 0, 0, 1], door.port));
+    for name in ["workshop.home.arpa", "admin.workshop.home.arpa"] {
+        let plain = client().resolve(name, at).build().unwrap();
+        let wrong = plain.get(format!("http://{name}:{}/user001/?a=b", door.port)).send().await.unwrap();
+        assert_eq!(wrong.status(), StatusCode::MOVED_PERMANENTLY, "plain HTTP on the port of https");
+        assert_eq!(wrong.headers()["location"], format!("https://{name}:{}/user001/?a=b", door.port));
+    }
+    assert!(plain.get(format!("http://127.0.0.1:{}/", door.port)).send().await.is_err(), "nor in plain HTTP");
     let challenge = workshop.data().join("door/acme/.well-known/acme-challenge");
     std::fs::create_dir_all(&challenge).unwrap();
     std::fs::write(challenge.join("token"), "proof").unwrap();
@@ -157,6 +166,47 @@ async fn every_answer_of_nginx_itself_is_in_its_readers_form_and_has_the_headers
         (503, "text/html; charset=utf-8")
     );
     assert!(page.text().await.unwrap().contains("Your jobs are safe"));
+}
+
+/// The status that comes while most of a body is still to come.
+async fn status_before_the_body(base: &str, path: &str, authorization: &str) -> String {
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}Content-Type: application/json\r\n\
+         Content-Length: 9000000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&b" ".repeat(40 * 1024)).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    String::from_utf8_lossy(&status[9..]).into_owned()
+}
+
+#[tokio::test]
+async fn nobody_sends_a_body_before_it_is_asked_who_they_are() {
+    let workshop = WorkshopBuilder::new().workers(0).with_nginx().start().await.unwrap();
+    let front = &workshop.front;
+    for (path, status) in [
+        ("/user001/prompt", "401"),
+        ("/user001/userdata/a", "401"),
+        ("/user001/upload/image", "401"),
+        ("/api/v1/jobs", "401"),
+        ("/sign-in", "413"),
+        ("/join/0", "413"),
+        ("/api/v1/session", "413"),
+        ("/api/v1/messages", "413"),
+    ] {
+        let slow = (0..30).map(|_| status_before_the_body(front, path, ""));
+        assert_eq!(join_all(slow).await, vec![status; 30], "{path}");
+    }
+    // Whoever sends all of it hears the same answer, and not that the workshop is away.
+    let expired = (0..8).map(|n| {
+        let path = if n % 2 == 0 { "/user001/prompt" } else { "/user001/userdata/a" };
+        client().build().unwrap().post(format!("{front}{path}")).body(vec![b' '; 9_000_000]).send()
+    });
+    for answer in join_all(expired).await {
+        assert_eq!(answer.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[tokio::test]

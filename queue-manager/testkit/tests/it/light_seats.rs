@@ -155,3 +155,23 @@ async fn who_saved_as_much_as_they_may_is_told_so_and_can_make_room() {
     let id = ada.submit(&graphs::white_picture()).await.unwrap();
     ada.wait_for(&id, "completed").await.unwrap();
 }
+
+#[tokio::test]
+async fn folders_are_nested_eight_deep_and_no_deeper_and_go_with_their_last_file() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let name = |folders: usize| format!("{}a.json", "d%2F".repeat(folders));
+    assert_eq!(save(&ada, &name(8), "x").await.0, 200);
+    let (status, why) = save(&ada, &name(9), "x").await;
+    assert_eq!((status, why.contains("8 deep")), (400, true), "{why}");
+    let moving = format!("/user001/api/userdata/{}/move/{}", name(8), name(9));
+    assert_eq!(ada.request(Method::POST, &moving).send().await.unwrap().status(), 400);
+    let gone = ada.request(Method::DELETE, &format!("/user001/api/userdata/{}", name(8))).send().await;
+    assert_eq!(gone.unwrap().status(), 204);
+    assert!(!workshop.data().join("files/userdata/user001/d").exists());
+    let form = reqwest::multipart::Form::new()
+        .part("image", reqwest::multipart::Part::bytes(vec![1]).file_name("a"))
+        .text("subfolder", ["d"; 9].join("/"));
+    let deep = ada.request(Method::POST, "/user001/upload/image").multipart(form).send().await.unwrap();
+    assert_eq!(deep.status(), 400);
+}

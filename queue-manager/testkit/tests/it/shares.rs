@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
@@ -95,19 +96,19 @@ async fn many_previews_at_once_are_read_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_slow_archive_holds_one_place_and_no_thread() {
-    let workshop = WorkshopBuilder::new().people(4).workers(0).start().await.unwrap();
-    let people: Vec<_> = (1..=4).map(|n| workshop.person(&format!("user{n:03}")).unwrap()).collect();
-    for person in &people[..2] {
-        for n in 0..3 {
-            let path = format!("/{}/userdata/workflows%2F{n}.json", person.name);
-            let body = vec![b'7'; 9_000_000];
-            assert_eq!(person.request(Method::POST, &path).body(body).send().await.unwrap().status(), 200);
-        }
+async fn a_whole_room_downloads_everything_at_once_and_one_at_a_time_each() {
+    const PEOPLE: usize = 20;
+    let workshop = WorkshopBuilder::new().people(PEOPLE).workers(0).start().await.unwrap();
+    let people: Vec<_> = (1..=PEOPLE).map(|n| workshop.person(&format!("user{n:03}")).unwrap()).collect();
+    for n in 0..3 {
+        let path = format!("/user001/userdata/workflows%2F{n}.json");
+        let body = vec![b'7'; 9_000_000];
+        assert_eq!(people[0].request(Method::POST, &path).body(body).send().await.unwrap().status(), 200);
     }
     let archive = |person: &Person| format!("/{}/jobs/archive.zip", person.name);
+    // Nobody reads what comes.
     let mut slow = Vec::new();
-    for person in &people[..2] {
+    for person in &people {
         let mut stream = TcpStream::connect(workshop.direct.trim_start_matches("http://")).await.unwrap();
         let authorization = authorization(&workshop, &person.name);
         let request = format!(
@@ -117,19 +118,15 @@ async fn a_slow_archive_holds_one_place_and_no_thread() {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).await.unwrap();
-        assert_eq!(&status, b"HTTP/1.1 200");
+        assert_eq!(&status, b"HTTP/1.1 200", "{}", person.name);
         slow.push(stream);
     }
-    for person in &people[..3] {
-        let refused = person.get(&archive(person)).await.unwrap();
-        assert_eq!(refused.status(), 429, "one of each and two of all");
-        assert!(refused.headers().contains_key("retry-after"));
-    }
-    drop(slow.pop());
-    let third = waiting::until("a free place", LIMIT, async || {
-        Ok(Some(people[2].get(&archive(&people[2])).await?).filter(|answer| answer.status() == 200))
-    });
-    drop(third.await.unwrap());
+    let refused = people[0].get(&archive(&people[0])).await.unwrap();
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    let why: Value = refused.json().await.unwrap();
+    assert_eq!(why["error"]["type"], "busy");
+    assert!(why["error"]["message"].as_str().unwrap().contains("already"), "{why}");
     drop(slow);
     let whole = waiting::until("a whole archive", LIMIT, async || {
         let answer = people[0].get(&archive(&people[0])).await?;
@@ -142,6 +139,25 @@ async fn a_slow_archive_holds_one_place_and_no_thread() {
         !workshop.queue_manager.output().contains("ZipWriter"),
         "nothing but our log lines on standard error"
     );
+}
+
+#[tokio::test]
+async fn a_frame_that_announces_more_than_a_tab_may_say_ends_the_conversation_before_it_comes() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let ada = authorization(&workshop, "user001");
+    let made = workshop.operator_json(&["token", "issue", "gpu-9"]).await.unwrap();
+    let link = format!("Bearer {}", made["token"].as_str().unwrap());
+    for (url, credentials, size) in [
+        (format!("{}/user001/ws", workshop.direct), &ada, 300 * 1024_u64),
+        (format!("{}/api/v1/feed", workshop.direct), &ada, 70 * 1024),
+        (format!("{}/link", workshop.link), &link, 5 * 1024 * 1024),
+    ] {
+        let mut socket = connect(&url, credentials).await.unwrap();
+        let head = [&[0x82, 0xff][..], &size.to_be_bytes(), &[0; 4]].concat();
+        socket.get_mut().write_all(&head).await.unwrap();
+        let end = async { while let Some(Ok(_)) = socket.next().await {} };
+        tokio::time::timeout(LIMIT, end).await.unwrap_or_else(|_| panic!("{url} waits for the rest"));
+    }
 }
 
 #[tokio::test]

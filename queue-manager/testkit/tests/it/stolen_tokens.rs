@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use testkit::tab::{Socket, connect};
 use testkit::{Workshop, WorkshopBuilder, graphs, waiting};
 use tokio_tungstenite::tungstenite::Message;
@@ -228,4 +229,20 @@ async fn nobody_promotes_themselves_whatever_they_write() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_description_of_more_than_anybody_has_is_refused_before_it_is_read() {
+    let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
+    let (_, stolen) = issue(&workshop, "gpu-9").await;
+    let put = async |values: usize| {
+        let json = format!("{{\"A\":[0{}]}}", ",0".repeat(values));
+        let hash = hex::encode(Sha256::digest(&json));
+        let request = Client::new().put(format!("{}/link/object-info/{hash}", workshop.link));
+        request.bearer_auth(&stolen).body(json).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(put(1_000).await, 204);
+    assert_eq!(put(1_000_000).await, 400);
+    let kept = std::fs::read_dir(workshop.data().join("files/object-info")).unwrap();
+    assert_eq!(kept.count(), 1);
 }
