@@ -306,7 +306,12 @@ impl Session {
 
     /// A sign of life; what the store knows better than we do comes back with it.
     async fn attend(&mut self, socket: &mut WebSocket, fields: &[(&str, String)]) -> Result<(), Ended> {
-        let attended = self.app.broker.attend(&self.worker, self.place.link, self.arrival, fields).await;
+        let mut fields = fields.to_vec();
+        if self.arrival != Arrival::Stay {
+            // The store was away when the link began, and does not know yet what is at the other end.
+            fields.splice(0..0, description(&self.hello));
+        }
+        let attended = self.app.broker.attend(&self.worker, self.place.link, self.arrival, &fields).await;
         let Some(attended) = self.note(attended) else {
             return Ok(());
         };
