@@ -130,10 +130,11 @@ impl Tab {
             match &*signal {
                 Signal::Change { change, as_before, .. } => {
                     changed = true;
-                    if !as_before && change.client.as_ref() == Some(&self.client) {
-                        for notice in notices::about(&self.broker, change).await {
-                            wire.say(&notice).await?;
-                        }
+                    if !as_before
+                        && change.client.as_ref() == Some(&self.client)
+                        && let Some(notice) = notices::waits(change)
+                    {
+                        wire.say(&notice).await?;
                     }
                 }
                 Signal::Listening => {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use queue_client::link::{Heard, connect};
 use queue_protocol::link::{FromWorker, Hello, Renew, ToWorker};
+use serde_json::{Value, json};
 use testkit::process::free_port;
-use testkit::{Process, WorkshopBuilder, waiting};
+use testkit::{Process, Workshop, WorkshopBuilder, graphs, waiting};
 use tokio::process::Command;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -50,6 +51,39 @@ impl Store {
     fn workshop(&self) -> WorkshopBuilder {
         let url = format!("redis://127.0.0.1:{}", self.port);
         WorkshopBuilder::new().setting("ATELIER_REDIS_URL", &url).lease_ms(30_000)
+    }
+}
+
+async fn until_it_says(workshop: &Workshop, what: &str) {
+    waiting::until(what, LIMIT, async || Ok(workshop.queue_manager.output().contains(what).then_some(())))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_while_a_job_ends_costs_its_tab_no_message() {
+    let mut store = Store::start().await;
+    let workshop = store.workshop().step_ms(100).start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let body = json!({"prompt": graphs::sampled_picture(1, 10), "client_id": tab.sid});
+    let answer: Value = ada.post("/user001/api/prompt", &body).await.unwrap().json().await.unwrap();
+    let id = answer["prompt_id"].as_str().unwrap();
+    tab.hear("progress", id).await.unwrap();
+    store.process.kill().await.unwrap();
+    until_it_says(&workshop, "say again what it may not have").await;
+    store.come_back().await;
+    // Whether its socket lives through that or not: what it has not heard waits for it.
+    if tab.hear_the_end(id).await.is_err() {
+        let heard = tab.heard;
+        tab = ada.tab(Some(&tab.sid)).await.unwrap();
+        tab.hear_the_end(id).await.unwrap();
+        assert!(heard.len() > 1);
+    }
+    assert_eq!(ada.wait_for(id, "completed").await.unwrap()["attempts"], 1);
+    let heard = tab.story(id);
+    for kind in ["execution_start", "execution_cached", "executed", "execution_success"] {
+        assert_eq!(heard.iter().filter(|said| **said == kind).count(), 1, "{kind}: {heard:?}");
     }
 }
 
