@@ -218,6 +218,7 @@ impl App {
         });
         let identity = self.identity.clone();
         tasks.spawn(self.hub.clone().run(heard, move || identity.forget_sessions()));
+        tasks.spawn(seat::ends::run(self.broker.clone(), self.hub.clone(), self.shutdown.clone()));
         let queue = &self.config.queue;
         let settings = Settings { first: queue.first(), always: queue.always() };
         let janitor = Janitor {

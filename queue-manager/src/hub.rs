@@ -30,6 +30,8 @@ pub(crate) enum Interest {
     Room,
     /// What is meant for one worker.
     Worker(WorkerName),
+    /// That a job of a tab ended.
+    Ends,
 }
 
 impl Interest {
@@ -40,6 +42,7 @@ impl Interest {
             | (Self::Participant(_), Signal::Queue(_)) => true,
             (Self::Participant(me), Signal::Message(said)) => said.to.as_ref().is_none_or(|to| to == me),
             (Self::Participant(me), Signal::Change { change, .. }) => *me == change.participant,
+            (Self::Ends, Signal::Change { change, .. }) => change.state.is_end() && change.client.is_some(),
             (Self::Participant(me), Signal::Frame(frame)) => *me == frame.participant,
             (
                 Self::Worker(me),
@@ -58,7 +61,7 @@ struct Owner {
 
 struct Listener {
     interest: Interest,
-    /// `None` for a worker.
+    /// `None` for a worker, and for ourselves.
     owner: Option<Owner>,
     sender: mpsc::Sender<Arc<Signal>>,
 }
@@ -108,7 +111,7 @@ impl Drop for Ear {
 }
 
 impl Hub {
-    /// Listens for a worker. Those are not counted.
+    /// Listens for a worker, or for ourselves. Those are not counted.
     pub(crate) fn listen(&self, interest: Interest) -> Ear {
         self.add(&mut self.lock(), interest, None)
     }
@@ -143,7 +146,7 @@ impl Hub {
         let listeners = self.lock();
         let names = listeners.values().filter_map(|listener| match &listener.interest {
             Interest::Participant(name) => Some(name.clone()),
-            Interest::Room | Interest::Worker(_) => None,
+            Interest::Room | Interest::Worker(_) | Interest::Ends => None,
         });
         names.collect()
     }

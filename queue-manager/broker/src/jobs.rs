@@ -1,6 +1,7 @@
 //! Reading jobs: what lists show, what was submitted, what came out.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use queue_protocol::link::{BoundInput, HeldLease, JobResult};
 use queue_protocol::{
@@ -233,6 +234,24 @@ impl Broker {
         let waiting = outstanding.filter(|id| !running.contains(id)).take(WAITING_SHOWN);
         let all = running.iter().copied().chain(ended.iter().map(String::as_str)).chain(waiting);
         self.jobs(&all.filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).await
+    }
+
+    /// Jobs that ended lately, the latest of them first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] while the store does not answer.
+    pub async fn ended_within(
+        &self,
+        lately: Duration,
+        at_most: usize,
+    ) -> Result<Vec<StoredJob>, BrokerError> {
+        let since =
+            self.now_ms().await?.saturating_sub(u64::try_from(lately.as_millis()).unwrap_or(u64::MAX));
+        let mut connection = self.connection.clone();
+        let mut asked = redis::cmd("ZREVRANGEBYSCORE");
+        asked.arg(self.keys.ended()).arg("+inf").arg(since).arg("LIMIT").arg(0).arg(at_most);
+        let ids: Vec<String> = asked.query_async(&mut connection).await?;
+        self.jobs(&ids.iter().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).await
     }
 
     /// The submitted bytes, where they are in Redis.

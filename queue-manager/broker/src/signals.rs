@@ -34,6 +34,8 @@ pub enum Signal {
         change: JobChange,
         /// Its number in the room's feed.
         room: u64,
+        /// Whether state and reason are what they were, and only its place is another.
+        as_before: bool,
     },
     /// Settings or workers changed.
     Queue(QueueChange),
@@ -81,6 +83,8 @@ struct Announced {
     reason: String,
     worker: String,
     client: String,
+    #[serde(default)]
+    as_before: bool,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +124,7 @@ fn change(json: &[u8]) -> Option<Signal> {
     let said: Announced = serde_json::from_slice(json).ok()?;
     Some(Signal::Change {
         room: said.room.parse().ok()?,
+        as_before: said.as_before,
         change: JobChange {
             epoch: said.epoch,
             n: said.n.parse().ok()?,

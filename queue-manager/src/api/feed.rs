@@ -77,7 +77,7 @@ impl Feed {
     fn change(&self, signal: &Signal) -> Option<FeedMessage> {
         let whole_room = self.caller.role == Role::Instructor;
         match signal {
-            Signal::Change { change, room } => {
+            Signal::Change { change, room, .. } => {
                 let n = if whole_room { *room } else { change.n };
                 Some(FeedMessage::Job(JobChange { n, ..change.clone() }))
             }

@@ -2,11 +2,9 @@
 
 use queue_broker::frames::{ExecutionFrame, Payload, Place};
 use queue_broker::{Broker, BrokerError};
-use queue_protocol::link::{Event, HeldLease, JobResult};
+use queue_protocol::link::{Event, HeldLease};
 use queue_protocol::{AccountName, ClientId, frame};
 use serde::Deserialize;
-
-use crate::seat::notices;
 
 /// Who is to be told about a job.
 #[derive(Debug, Clone)]
@@ -18,17 +16,19 @@ pub(super) struct Audience {
 /// Messages that the next one of their kind replaces: not kept for a tab that is away.
 const PASSING: [&str; 2] = ["progress", "progress_state"];
 
-/// Where our own messages about a claim begin: behind all that its worker says.
-const BEHIND_ALL: u64 = 1 << 40;
-
-/// Publishes one text message.
-pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) -> Result<(), BrokerError> {
+/// Whether a message is kept for a tab that is away.
+pub(super) fn is_kept(event: &Event) -> bool {
     #[derive(Deserialize)]
     struct Kind {
         #[serde(rename = "type")]
         kind: String,
     }
     let kind = serde_json::from_str::<Kind>(event.frame.get()).map(|kind| kind.kind).unwrap_or_default();
+    !PASSING.contains(&kind.as_str())
+}
+
+/// Publishes one text message.
+pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) -> Result<(), BrokerError> {
     let frame = ExecutionFrame {
         number: None,
         participant: audience.participant.clone(),
@@ -36,25 +36,8 @@ pub(super) async fn text(broker: &Broker, audience: &Audience, event: &Event) ->
         job: event.job,
         payload: Payload::Text(event.frame.get().to_owned()),
     };
-    let kept = !PASSING.contains(&kind.as_str());
-    broker.publish(&frame, kept.then_some(Place { token: event.token, number: event.number })).await
-}
-
-/// Tells that a job failed for good, also to a tab that comes back later.
-pub(super) async fn failure(
-    broker: &Broker,
-    audience: &Audience,
-    lease: HeldLease,
-    result: &JobResult,
-) -> Result<(), BrokerError> {
-    let ended_at = broker.job(lease.job).await?.and_then(|job| job.ended_at);
-    for (number, message) in (BEHIND_ALL..).zip(notices::failure(lease.job, result, ended_at)) {
-        let payload = Payload::Text(message.to_string());
-        let Audience { participant, client } = audience.clone();
-        let frame = ExecutionFrame { number: None, participant, client, job: lease.job, payload };
-        broker.publish(&frame, Some(Place { token: lease.token, number })).await?;
-    }
-    Ok(())
+    let place = Place { token: event.token, number: event.number };
+    broker.publish(&frame, is_kept(event).then_some(place)).await
 }
 
 /// Publishes one preview.

@@ -7,8 +7,8 @@ use queue_broker::BrokerError;
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
 use queue_broker::transitions::finish::Settled;
 use queue_broker::transitions::renew::Renewed;
-use queue_protocol::link::{BoundInput, Failed, HeldLease, HintedInput, Next, Offer, ToWorker};
-use queue_protocol::{FailureKind, JobId, JobState, Secret, limits, timings};
+use queue_protocol::link::{BoundInput, Event, HeldLease, HintedInput, Next, Offer, ToWorker};
+use queue_protocol::{JobId, Secret, limits, timings};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -115,6 +115,10 @@ impl Session {
 
     pub(super) async fn renew(&mut self, socket: &mut WebSocket, lease: HeldLease) -> Result<(), Ended> {
         let renewed = self.app.broker.renew(&self.worker, lease, self.app.config.lease()).await;
+        if matches!(renewed, Err(BrokerError::Unavailable(_))) && self.audience(lease).is_none() {
+            // Nobody knows who is to hear of it, and what the worker says of it would be lost.
+            return Err(Ended::StoreAway);
+        }
         match self.note(renewed) {
             Some(Renewed::Lost) => {
                 self.app.metrics.refused("lost");
@@ -122,32 +126,48 @@ impl Session {
                 say(socket, &ToWorker::Lost(lease)).await
             }
             Some(Renewed::Stopping) => {
-                self.remember(lease).await;
+                self.remember(lease).await?;
                 say(socket, &ToWorker::Cancel(lease)).await
             }
-            Some(Renewed::Renewed) => {
-                self.remember(lease).await;
-                Ok(())
-            }
+            Some(Renewed::Renewed) => self.remember(lease).await,
             None => Ok(()),
         }
     }
 
     /// After a reconnect the audience of a job is read from the store once.
-    async fn remember(&mut self, lease: HeldLease) {
+    async fn remember(&mut self, lease: HeldLease) -> Result<(), Ended> {
         if self.audience(lease).is_some() {
-            return;
+            return Ok(());
         }
-        if let Some(job) = self.note(self.app.broker.job(lease.job).await).flatten() {
+        let stored = self.app.broker.job(lease.job).await;
+        if matches!(stored, Err(BrokerError::Unavailable(_))) {
+            return Err(Ended::StoreAway);
+        }
+        if let Some(job) = self.note(stored).flatten() {
             let audience = Audience { participant: job.participant, client: job.client };
             let body = self.note(self.app.broker.body(lease.job).await).flatten();
             let progress = Progress::of(body.as_deref());
             self.held.insert(lease.job, Held { lease, audience, previewed: None, progress });
         }
+        Ok(())
+    }
+
+    /// Passes on what ComfyUI says of a job. When the store may not have a message that is kept, nothing that follows is heard
+    /// on this link, or the worker would take it for said; on the next one it says it again.
+    pub(super) async fn tell(&mut self, event: &Event) -> Result<(), Ended> {
+        let lease = HeldLease { job: event.job, token: event.token };
+        let Some(audience) = self.audience(lease) else { return Ok(()) };
+        let published = events::text(&self.app.broker, &audience, event).await;
+        if matches!(published, Err(BrokerError::Unavailable(_))) && events::is_kept(event) {
+            return Err(Ended::StoreAway);
+        }
+        self.note(published);
+        self.watch(lease, event.frame.get()).await;
+        Ok(())
     }
 
     /// Notes how far a job is, for those who watch the room.
-    pub(super) async fn watch(&mut self, lease: HeldLease, frame: &str) {
+    async fn watch(&mut self, lease: HeldLease, frame: &str) {
         let step = self.held.get_mut(&lease.job).and_then(|held| held.progress.read(frame));
         if let Some(step) = step {
             self.note(self.app.broker.progress(&self.worker, lease, &step).await);
@@ -167,22 +187,6 @@ impl Session {
         }
         held.previewed = Some(Instant::now());
         Some(held.audience.clone())
-    }
-
-    /// Says that a job failed once it is certain that it does not run again; of what is lost too often the change tells.
-    pub(super) async fn tell_failure(
-        &self,
-        lease: HeldLease,
-        end: &Failed,
-        settled: &Result<Settled, BrokerError>,
-    ) {
-        let for_good = matches!(settled, Ok(Settled::Ended(JobState::Failed)));
-        if let Some(audience) = self.audience(lease)
-            && for_good
-            && end.kind != FailureKind::ComfyuiLost
-        {
-            self.note(events::failure(&self.app.broker, &audience, lease, &end.result).await);
-        }
     }
 
     pub(super) async fn settled(

@@ -38,6 +38,8 @@ pub(super) enum Ended {
     Revoked,
     #[error("nothing was heard for too long")]
     Silent,
+    #[error("the queue store does not answer; say again what it may not have")]
+    StoreAway,
     #[error("another link with this worker's token is open")]
     Replaced,
 }
@@ -261,14 +263,7 @@ impl Session {
             }
             FromWorker::Unready(why) => self.takes_nothing(socket, why).await,
             FromWorker::Renew(renew) => self.renewed(socket, renew).await,
-            FromWorker::Event(event) => {
-                let lease = HeldLease { job: event.job, token: event.token };
-                if let Some(audience) = self.audience(lease) {
-                    self.note(events::text(&self.app.broker, &audience, &event).await);
-                    self.watch(lease, event.frame.get()).await;
-                }
-                Ok(())
-            }
+            FromWorker::Event(event) => self.tell(&event).await,
             FromWorker::Finished(end) => {
                 let lease = HeldLease { job: end.job, token: end.token };
                 let settled = self.app.broker.finish(&self.worker, lease, &end.result).await;
@@ -277,7 +272,6 @@ impl Session {
             FromWorker::Failed(end) => {
                 let lease = HeldLease { job: end.job, token: end.token };
                 let settled = self.app.broker.fail(&self.worker, lease, end.kind, &end.result).await;
-                self.tell_failure(lease, &end, &settled).await;
                 self.settled(socket, lease, settled).await
             }
             FromWorker::Released(lease) => {
@@ -306,7 +300,12 @@ impl Session {
 
     /// A sign of life; what the store knows better than we do comes back with it.
     async fn attend(&mut self, socket: &mut WebSocket, fields: &[(&str, String)]) -> Result<(), Ended> {
-        let attended = self.app.broker.attend(&self.worker, self.place.link, self.arrival, fields).await;
+        let mut fields = fields.to_vec();
+        if self.arrival != Arrival::Stay {
+            // The store was away when the link began, and does not know yet what is at the other end.
+            fields.splice(0..0, description(&self.hello));
+        }
+        let attended = self.app.broker.attend(&self.worker, self.place.link, self.arrival, &fields).await;
         let Some(attended) = self.note(attended) else {
             return Ok(());
         };

@@ -1,31 +1,25 @@
-//! What the queue itself has to tell a tab about its job: what happens while no worker has it, and that it failed, once
-//! that is decided. In ComfyUI's own messages, because an unmodified frontend knows no others.
+//! What the queue itself has to tell a tab about its job: what happens while no worker has it, and how it ended where no
+//! worker tells that. In ComfyUI's own messages, because an unmodified frontend knows no others.
 
-use queue_broker::Broker;
 use queue_protocol::feed::JobChange;
 use queue_protocol::link::JobResult;
 use queue_protocol::{JobId, JobState, Reason};
 use serde_json::{Value, json};
 
-/// The messages for the tab that submitted the job; none for changes that its worker tells.
-pub(super) async fn about(broker: &Broker, change: &JobChange) -> Vec<Value> {
-    match (change.state, change.reason) {
-        (JobState::Pending, Some(Reason::WorkerLost)) => {
-            vec![waiting(change.job, "the GPU was lost, your job is back in line and will run again")]
+/// That a job waits, and what for; nothing of other changes.
+pub(super) fn waits(change: &JobChange) -> Option<Value> {
+    let why = match (change.state, change.reason?) {
+        (JobState::Pending, Reason::WorkerLost) => {
+            "the GPU was lost, your job is back in line and will run again"
         }
-        (JobState::Pending, Some(Reason::Released)) => {
-            vec![waiting(change.job, "the GPU stopped, your job is back in line and will run again")]
+        (JobState::Pending, Reason::Released) => {
+            "the GPU stopped, your job is back in line and will run again"
         }
-        (JobState::Pending, Some(Reason::BackingOff)) => {
-            vec![waiting(change.job, "the last attempt failed, your job will be tried again")]
-        }
-        (JobState::Pending, Some(Reason::OnHold)) => {
-            vec![waiting(change.job, "no GPU that is here has what your job needs")]
-        }
-        (JobState::Failed, Some(Reason::Parked)) => parked(broker, change.job).await,
-        (JobState::Cancelled, _) if change.worker.is_some() => interrupted(broker, change.job).await,
-        _ => Vec::new(),
-    }
+        (JobState::Pending, Reason::BackingOff) => "the last attempt failed, your job will be tried again",
+        (JobState::Pending, Reason::OnHold) => "no GPU that is here has what your job needs",
+        _ => return None,
+    };
+    Some(waiting(change.job, why))
 }
 
 /// The frontend shows a job as waiting for its machine when a notification says these words.
@@ -33,32 +27,22 @@ fn waiting(job: JobId, why: &str) -> Value {
     json!({"type": "notification", "data": {"id": job, "value": format!("Waiting for a machine: {why}")}})
 }
 
-fn ended(job: JobId) -> Value {
-    json!({"type": "executing", "data": {"node": null, "prompt_id": job}})
-}
-
-/// A running job that was cancelled: its worker has said so, unless it died before it could.
-async fn interrupted(broker: &Broker, job: JobId) -> Vec<Value> {
-    let result = broker.result(job).await.ok().flatten().unwrap_or_default();
-    if message(&result, "execution_interrupted").is_some() {
+/// That a job is over: failed for good, or cancelled.
+pub(super) fn end(job: JobId, state: JobState, result: &JobResult, ended_at: Option<u64>) -> Vec<Value> {
+    let ended = json!({"type": "executing", "data": {"node": null, "prompt_id": job}});
+    if state == JobState::Failed {
+        // The frontend shows an error only of a job that started.
+        let began = message(result, "execution_start").is_some();
+        let start = json!({"type": "execution_start", "data": {"prompt_id": job, "timestamp": ended_at}});
+        let error = json!({"type": "execution_error", "data": execution_error(job, result, ended_at)});
+        return (!began).then_some(start).into_iter().chain([error, ended]).collect();
+    }
+    // The worker of a job that was cancelled has said so, unless it died before it could.
+    if message(result, "execution_interrupted").is_some() {
         return Vec::new();
     }
     let data = json!({"prompt_id": job, "node_id": "", "node_type": "", "executed": []});
-    vec![json!({"type": "execution_interrupted", "data": data}), ended(job)]
-}
-
-async fn parked(broker: &Broker, job: JobId) -> Vec<Value> {
-    let result = broker.result(job).await.ok().flatten().unwrap_or_default();
-    failure(job, &result, None)
-}
-
-/// That a job failed for good. The frontend shows an error only of a job that started.
-pub(crate) fn failure(job: JobId, result: &JobResult, ended_at: Option<u64>) -> Vec<Value> {
-    let began = message(result, "execution_start").is_some();
-    let start = json!({"type": "execution_start", "data": {"prompt_id": job, "timestamp": ended_at}});
-    let error = json!({"type": "execution_error", "data": execution_error(job, result, ended_at)});
-    let start = (!began).then_some(start);
-    start.into_iter().chain([error, ended(job)]).collect()
+    vec![json!({"type": "execution_interrupted", "data": data}), ended]
 }
 
 /// ComfyUI's own `execution_error`, or one made from what is known; one without a node is shown as the service's.

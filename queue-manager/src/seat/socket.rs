@@ -128,12 +128,13 @@ impl Tab {
         let (mut changed, mut changed_panel, mut next) = (false, false, Some(first));
         while let Some(signal) = next {
             match &*signal {
-                Signal::Change { change, .. } => {
+                Signal::Change { change, as_before, .. } => {
                     changed = true;
-                    if change.client.as_ref() == Some(&self.client) {
-                        for notice in notices::about(&self.broker, change).await {
-                            wire.say(&notice).await?;
-                        }
+                    if !as_before
+                        && change.client.as_ref() == Some(&self.client)
+                        && let Some(notice) = notices::waits(change)
+                    {
+                        wire.say(&notice).await?;
                     }
                 }
                 Signal::Listening => {

@@ -5,11 +5,11 @@ use std::cell::Cell;
 use queue_broker::Broker;
 use queue_broker::frames::{ExecutionFrame, Payload, Place};
 use queue_broker::signals::Signal;
-use queue_protocol::{ClientId, JobState, LeaseToken, limits};
+use queue_protocol::{ClientId, JobState, Lane, LeaseToken, Reason, limits};
 use tokio::sync::mpsc;
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{AT_ONCE, claim, gpu, held, here, kind, lent, needs, nothing, person, submit};
+use crate::workshop::{AT_ONCE, Submit, claim, gpu, held, here, kind, lent, needs, nothing, person, submit};
 
 pub async fn listening(broker: &Broker) -> mpsc::Receiver<Signal> {
     let (sender, mut heard) = mpsc::channel(64);
@@ -31,7 +31,7 @@ async fn every_transition_is_announced_with_the_next_number() {
     submit(&broker, &person("ben")).await;
     let mut seen = Vec::new();
     while seen.len() < 4 {
-        let Some(Signal::Change { change, room }) = heard.recv().await else {
+        let Some(Signal::Change { change, room, .. }) = heard.recv().await else {
             continue;
         };
         seen.push((change.participant.to_string(), change.n, room, change.state, change.job == job));
@@ -44,6 +44,42 @@ async fn every_transition_is_announced_with_the_next_number() {
             (ada.clone(), 2, 3, JobState::Running, true),
             (ada, 3, 4, JobState::Completed, true),
             (ben, 1, 5, JobState::Pending, false),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_change_of_place_says_that_nothing_else_changed() {
+    let broker = fresh_workshop().await;
+    let (ada, lost) = (person("ada"), submit(&broker, &person("ada")).await);
+    let claimed = lent(&broker, &gpu("gpu-1")).await;
+    let film = Submit { needs: 2, ..Submit::of(&ada) };
+    film.to(&broker).await;
+    broker.teach(&kind(&[1, 2, 3]), &[(needs(2).id, false)]).await.unwrap();
+    let mut heard = listening(&broker).await;
+    broker.release(&gpu("gpu-1"), held(&claimed)).await.unwrap();
+    broker.move_to(lost, Some(&ada), 0).await.unwrap();
+    for id in [lost, film.id] {
+        broker.prioritise(id, Lane::High).await.unwrap();
+    }
+    let again = lent(&broker, &gpu("gpu-1")).await;
+    broker.release(&gpu("gpu-1"), held(&again)).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 6 {
+        if let Some(Signal::Change { change, as_before, .. }) = heard.recv().await {
+            seen.push((change.job == lost, change.reason, as_before));
+        }
+    }
+    let (released, on_hold) = (Some(Reason::Released), Some(Reason::OnHold));
+    assert_eq!(
+        seen,
+        [
+            (true, released, false),
+            (true, released, true),
+            (true, released, true),
+            (false, on_hold, true),
+            (true, None, false),
+            (true, released, false),
         ]
     );
 }

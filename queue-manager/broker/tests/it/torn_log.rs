@@ -51,7 +51,7 @@ impl Seen {
 fn numbers(signal: &Signal) -> Vec<(String, String, u64)> {
     let room = "@room".to_owned();
     match signal {
-        Signal::Change { change, room: n } => vec![
+        Signal::Change { change, room: n, .. } => vec![
             (change.epoch.clone(), change.participant.to_string(), change.n),
             (change.epoch.clone(), room, *n),
         ],

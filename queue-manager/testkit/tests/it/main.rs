@@ -90,6 +90,7 @@ mod start_and_stop;
 mod steering;
 mod stolen_tokens;
 mod stopping;
+mod store_away;
 mod store_principals;
 mod tabs;
 mod tidy;

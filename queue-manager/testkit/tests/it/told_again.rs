@@ -91,3 +91,81 @@ async fn the_end_of_one_job_leaves_what_is_kept_of_another_that_runs_beside_it()
     assert_eq!(reloaded.story(&long)[..2], ["execution_start", "execution_cached"]);
     assert_eq!(reloaded.story(&short), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_job_that_is_parked_ends_for_a_tab_that_is_reloaded_and_for_one_that_listens_once_each() {
+    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+    let second = workshop.second_queue_manager().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let mut tab = ada.tab(None).await.unwrap();
+    let sid = ada.tab(None).await.unwrap().sid;
+    let mut jobs = Vec::new();
+    for client in [&tab.sid, &sid] {
+        let job = run(&ada, client, &graphs::sampled_picture(1, 3_000)).await;
+        waiting::until("the store to keep what the job says", LIMIT, async || {
+            Ok(kept(&workshop, client).await.contains("executing").then_some(()))
+        })
+        .await
+        .unwrap();
+        workshop.redis(&["hset", &format!("{{workshop}}:job:{job}"), "crashes", "2"]).await.unwrap();
+        workshop.workers[0].kill().await.unwrap();
+        assert_eq!(ada.wait_for(&job, "failed").await.unwrap()["reason"], "parked");
+        workshop.post_comfyui(1, "/interrupt", &json!({})).await.unwrap();
+        workshop.restart_worker(1).unwrap();
+        jobs.push(job);
+    }
+    tab.hear_the_end(&jobs[0]).await.unwrap();
+    let mut reloaded = ada.tab(Some(&sid)).await.unwrap();
+    reloaded.hear_the_end(&jobs[1]).await.unwrap();
+    // Behind the ends, so that a second one would have been heard.
+    for (tab, job) in [(&mut tab, &jobs[0]), (&mut reloaded, &jobs[1])] {
+        let last = run(&ada, &tab.sid, &graphs::white_picture()).await;
+        tab.hear_the_end(&last).await.unwrap();
+        assert_eq!(times(tab, job, ["execution_error"]), [1]);
+        let story = tab.story(job);
+        assert_eq!(story[story.len() - 2..], ["execution_error", "executing"], "{story:?}");
+    }
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_after_its_worker_died_ends_for_a_tab_that_was_away() {
+    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let sid = ada.tab(None).await.unwrap().sid;
+    let job = run(&ada, &sid, &graphs::sampled_picture(1, 3_000)).await;
+    waiting::until("the store to keep what the job says", LIMIT, async || {
+        Ok(kept(&workshop, &sid).await.contains("executing").then_some(()))
+    })
+    .await
+    .unwrap();
+    workshop.workers[0].kill().await.unwrap();
+    ada.wait_for(&job, "pending").await.unwrap();
+    ada.post("/user001/queue", &json!({"delete": [job]})).await.unwrap().error_for_status().unwrap();
+    let mut tab = ada.tab(Some(&sid)).await.unwrap();
+    tab.hear_the_end(&job).await.unwrap();
+    let story = tab.story(&job);
+    assert_eq!(story[story.len() - 2..], ["execution_interrupted", "executing"], "{story:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_was_not_told_is_told_when_a_queue_manager_begins_to_listen() {
+    let mut workshop = WorkshopBuilder::new().start().await.unwrap();
+    let ada = workshop.person("user001").unwrap();
+    let sid = ada.tab(None).await.unwrap().sid;
+    let job = run(&ada, &sid, &graphs::misbehaving(graphs::white_picture(), "2", "fail")).await;
+    waiting::until("the failure to be told", LIMIT, async || {
+        Ok(kept(&workshop, &sid).await.contains("execution_error").then_some(()))
+    })
+    .await
+    .unwrap();
+    // As if nobody had said anything.
+    workshop.queue_manager.kill().await.unwrap();
+    let token = workshop.redis(&["hget", &format!("{{workshop}}:job:{job}"), "token"]).await.unwrap();
+    let place = format!("{{workshop}}:said:{}", token.trim());
+    workshop.redis(&["del", &place, &format!("{{workshop}}:missed:user001:{sid}")]).await.unwrap();
+    workshop.restart_queue_manager().await.unwrap();
+    let mut tab = ada.tab(Some(&sid)).await.unwrap();
+    tab.hear_the_end(&job).await.unwrap();
+    assert_eq!(times(&tab, &job, ["execution_error", "executing"]), [1, 1]);
+}

@@ -59,8 +59,10 @@ local function epoch()
 end
 
 -- One change, numbered in the owner's feed and in the room's. Content-free but for ids and words.
--- It is a line of the job's story as well.
+-- It is a line of the job's story as well: where the last one says the same, only the job's place changed.
 local function announce(id, job, state, reason)
+  local last = redis.call('LINDEX', key('story', id), -1) or ''
+  local as_before = last:match('^%d+ (%S+ %S*) ') == state .. ' ' .. (reason or '')
   redis.call('RPUSH', key('story', id), table.concat({ whole(now), state, reason or '', job.worker }, ' '))
   redis.call('LTRIM', key('story', id), -100, -1)
   redis.call('PUBLISH', key('feed'), cjson.encode({
@@ -68,7 +70,7 @@ local function announce(id, job, state, reason)
     n = whole(redis.call('INCR', key('seq', job.participant))),
     room = whole(redis.call('INCR', key('seq', '@room'))),
     job = id, participant = job.participant, state = state, reason = reason or '',
-    worker = job.worker, client = job.client,
+    worker = job.worker, client = job.client, as_before = as_before,
   }))
 end
 
