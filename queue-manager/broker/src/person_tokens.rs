@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use queue_protocol::api::Scope;
+use queue_protocol::api::{PersonToken, Scope};
 use queue_protocol::{AccountName, TokenId};
 
 use crate::accounts::Account;
@@ -11,25 +11,6 @@ use crate::connection::Broker;
 use crate::error::BrokerError;
 use crate::sessions::{GENERATION, SecretHash, generation};
 use crate::signals::Door;
-
-/// A person's token as it is listed. Times are ms since 1970 by the store's clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonToken {
-    /// What it is revoked by; says nothing about the secret.
-    pub id: TokenId,
-    /// Whose it is.
-    pub account: AccountName,
-    /// What its owner calls it.
-    pub label: String,
-    /// What it may be used for.
-    pub scopes: Vec<Scope>,
-    /// When it was made.
-    pub made_at: u64,
-    /// When it last opened something, to the minute; `None` before the first time.
-    pub used_at: Option<u64>,
-    /// When it opens nothing any more.
-    pub expires_at: u64,
-}
 
 fn scopes(fields: &HashMap<String, String>) -> Vec<Scope> {
     fields

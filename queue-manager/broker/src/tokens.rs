@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use queue_protocol::api::Token;
 use queue_protocol::{TokenId, WorkerName};
 
 use crate::connection::Broker;
@@ -13,31 +14,14 @@ use crate::signals::Door;
 /// The time of the last use is written at most this often, so that a busy worker costs nothing.
 const USE_NOTED_EVERY_MS: u64 = 60_000;
 
-/// A worker's token as it is listed. Times are ms since 1970 by the store's clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerToken {
-    /// What it is revoked by; says nothing about the secret.
-    pub id: TokenId,
-    /// Whose it is.
-    pub worker: WorkerName,
-    /// When it was issued.
-    pub made_at: u64,
-    /// When it last opened something, to the minute; `None` before the first time.
-    pub used_at: Option<u64>,
-    /// When it opens nothing any more; `None` for never.
-    pub expires_at: Option<u64>,
-}
-
 /// Worker and end of a token, when it was last used, and the store's clock.
 type Found = ((Option<String>, Option<u64>), Option<u64>, (u64, u64));
 
-impl WorkerToken {
-    fn read(id: TokenId, fields: &HashMap<String, String>, used_at: Option<u64>) -> Option<Self> {
-        let worker = fields.get("worker")?.parse().ok()?;
-        let made_at = fields.get("made_at").and_then(|ms| ms.parse().ok()).unwrap_or_default();
-        let expires_at = fields.get("expires_at").and_then(|ms| ms.parse().ok());
-        Some(Self { id, worker, made_at, used_at, expires_at })
-    }
+fn read(id: TokenId, fields: &HashMap<String, String>, used_at: Option<u64>) -> Option<Token> {
+    let worker = fields.get("worker")?.parse().ok()?;
+    let made_at = fields.get("made_at").and_then(|ms| ms.parse().ok()).unwrap_or_default();
+    let expires_at = fields.get("expires_at").and_then(|ms| ms.parse().ok());
+    Some(Token { id, worker, made_at, used_at, expires_at })
 }
 
 impl Broker {
@@ -123,7 +107,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`] while the store does not answer.
-    pub async fn worker_tokens(&self) -> Result<Vec<WorkerToken>, BrokerError> {
+    pub async fn worker_tokens(&self) -> Result<Vec<Token>, BrokerError> {
         let mut connection = self.connection.clone();
         let (hashes, used): (HashMap<String, String>, HashMap<String, u64>) = redis::pipe()
             .hgetall(self.keys.worker_tokens())
@@ -135,7 +119,7 @@ impl Broker {
             let fields: HashMap<String, String> =
                 redis::cmd("HGETALL").arg(self.keys.token(hash)).query_async(&mut connection).await?;
             if let Ok(name) = id.parse() {
-                tokens.extend(WorkerToken::read(name, &fields, used.get(id).copied()));
+                tokens.extend(read(name, &fields, used.get(id).copied()));
             }
         }
         tokens.sort_by(|a, b| (&a.worker, a.made_at, &a.id).cmp(&(&b.worker, b.made_at, &b.id)));

@@ -9,7 +9,7 @@ use queue_broker::sessions::{ListedSession, SecretHash};
 use queue_broker::transitions::grant::{Grant, Granted, TOKENS};
 use queue_protocol::TokenId;
 use queue_protocol::api::{
-    NewPersonToken, PersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
+    NewPersonToken, PersonTokenList, Role, Scope, Session, SessionList, WantedPersonToken,
 };
 
 use super::audit;
@@ -66,24 +66,11 @@ pub(crate) async fn end_session(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn listed_tokens(broker: &Broker, caller: &Caller) -> Result<Vec<PersonToken>, Trouble> {
-    let tokens = broker.person_tokens(Some(&caller.name)).await?.into_iter().map(|token| PersonToken {
-        id: token.id,
-        account: token.account,
-        label: token.label,
-        scopes: token.scopes,
-        made_at: token.made_at,
-        used_at: token.used_at,
-        expires_at: token.expires_at,
-    });
-    Ok(tokens.collect())
-}
-
 pub(crate) async fn tokens(
     State(broker): State<Broker>,
     caller: Caller,
 ) -> Result<Json<PersonTokenList>, Trouble> {
-    Ok(Json(PersonTokenList { tokens: listed_tokens(&broker, &caller).await? }))
+    Ok(Json(PersonTokenList { tokens: broker.person_tokens(Some(&caller.name)).await? }))
 }
 
 pub(crate) async fn make_token(

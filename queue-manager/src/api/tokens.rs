@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use queue_broker::Broker;
 use queue_broker::sessions::SecretHash;
 use queue_protocol::TokenId;
-use queue_protocol::api::{NewToken, Token, TokenList, WantedToken};
+use queue_protocol::api::{NewToken, TokenList, WantedToken};
 
 use super::audit;
 use super::input::{Body, Named};
@@ -17,14 +17,7 @@ use crate::identity::password::random_secret;
 use crate::problem::Trouble;
 
 pub(crate) async fn list(State(broker): State<Broker>) -> Result<Json<TokenList>, Trouble> {
-    let tokens = broker.worker_tokens().await?.into_iter().map(|token| Token {
-        id: token.id,
-        worker: token.worker,
-        made_at: token.made_at,
-        used_at: token.used_at,
-        expires_at: token.expires_at,
-    });
-    Ok(Json(TokenList { tokens: tokens.collect() }))
+    Ok(Json(TokenList { tokens: broker.worker_tokens().await? }))
 }
 
 pub(crate) async fn issue(

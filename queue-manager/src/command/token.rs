@@ -6,11 +6,9 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Subcommand;
 use queue_broker::Broker;
-use queue_broker::person_tokens::PersonToken;
 use queue_broker::sessions::SecretHash;
-use queue_broker::tokens::WorkerToken;
 use queue_broker::transitions::grant::{Grant, Granted, TOKENS};
-use queue_protocol::api::Scope;
+use queue_protocol::api::{PersonToken, Scope, Token};
 use queue_protocol::{AccountName, TokenId, WorkerName};
 use serde_json::{Value, json};
 
@@ -156,20 +154,11 @@ async fn join(
     print::line(&secret)
 }
 
-fn worker_json(token: &WorkerToken) -> Value {
-    json!({"id": token.id, "worker": token.worker, "made_at": token.made_at, "used_at": token.used_at,
-        "expires_at": token.expires_at})
-}
-
-fn person_json(token: &PersonToken) -> Value {
-    json!({"id": token.id, "account": token.account, "label": token.label, "scopes": token.scopes,
-        "made_at": token.made_at, "used_at": token.used_at, "expires_at": token.expires_at})
-}
-
 async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
     let (workers, people) = (broker.worker_tokens().await?, broker.person_tokens(None).await?);
     if output.json {
-        let all: Vec<Value> = workers.iter().map(worker_json).chain(people.iter().map(person_json)).collect();
+        let workers = workers.iter().map(|token| json!(token));
+        let all: Vec<Value> = workers.chain(people.iter().map(|token| json!(token))).collect();
         return print::json(&all);
     }
     let now_ms = broker.now_ms().await?;
@@ -185,7 +174,7 @@ async fn list(broker: &Broker, output: Output) -> anyhow::Result<()> {
     let row = |id: &TokenId, whose: String, what: String, times: [String; 3]| {
         [vec![id.to_string(), whose, what], times.to_vec()].concat()
     };
-    let worker = |t: &WorkerToken| {
+    let worker = |t: &Token| {
         row(&t.id, t.worker.to_string(), "worker".to_owned(), times(t.made_at, t.used_at, t.expires_at))
     };
     let person = |t: &PersonToken| {

@@ -32,7 +32,7 @@ async fn shown(
     message: &str,
 ) -> Result<Response, Trouble> {
     let (sessions, tokens) =
-        (account::listed_sessions(broker, caller).await?, account::listed_tokens(broker, caller).await?);
+        (account::listed_sessions(broker, caller).await?, broker.person_tokens(Some(&caller.name)).await?);
     Ok(look.account(broker.now_ms().await?, &sessions, &tokens, made, message))
 }
 
