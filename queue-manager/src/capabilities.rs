@@ -371,48 +371,4 @@ impl Capabilities {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn info() -> ObjectInfo {
-        ObjectInfo::read(
-            br#"{"LoadImage":{"output_node":false,"input":{"required":{
-                    "image":[["someone-elses.png"],{"image_upload":true}]}}},
-                "Loader":{"output_node":false,"input":{"required":{
-                    "ckpt_name":["COMBO",{"options":["a.safetensors"]}]}}},
-                "LoraLoader":{"output_node":false,"python_module":"nodes","input":{"required":{"lora_name":[[]]}}},
-                "Theirs":{"output_node":false,"python_module":"custom_nodes.x","input":{"required":{"model":[[]]}}},
-                "SaveImage":{"output_node":true,"input":{"required":{}}}}"#,
-        )
-        .unwrap()
-    }
-
-    fn check(graph: &str) -> Result<(), Refusal> {
-        let raw = serde_json::value::RawValue::from_string(graph.to_owned()).unwrap();
-        Known(vec![Arc::new(info())]).check(&Graph::read(&raw).unwrap(), None).map(|_| ())
-    }
-
-    #[test]
-    fn nobody_sees_the_workers_or_anyone_elses_inputs() {
-        let shown = Known(vec![Arc::new(info())]).object_info(&["mine.png".to_owned()]);
-        let text = serde_json::to_string(&shown).unwrap();
-        assert!(text.contains("mine.png") && !text.contains("someone-elses"));
-    }
-
-    #[test]
-    fn what_no_worker_has_is_refused_at_once() {
-        let save = r#""9":{"class_type":"SaveImage"}"#;
-        assert_eq!(check(&format!("{{{save}}}")), Ok(()));
-        let unknown = check(r#"{"1":{"class_type":"Nope"}}"#).unwrap_err();
-        assert_eq!(unknown.code(), "missing_node_type");
-        let loader = r#""1":{"class_type":"Loader","inputs":{"ckpt_name":"b.safetensors"}}"#;
-        let missing = check(&format!("{{{loader},{save}}}")).unwrap_err();
-        assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list");
-        let none = r#""1":{"class_type":"LoraLoader","inputs":{"lora_name":"b.safetensors"}}"#;
-        let missing = check(&format!("{{{none},{save}}}")).unwrap_err();
-        assert_eq!(missing.node_errors()["1"]["errors"][0]["type"], "value_not_in_list", "no GPU has any");
-        let theirs = r#""1":{"class_type":"Theirs","inputs":{"model":"b.safetensors"}}"#;
-        assert_eq!(check(&format!("{{{theirs},{save}}}")), Ok(()), "their own list, their own check");
-        assert_eq!(check(r#"{"1":{"class_type":"LoadImage"}}"#), Err(Refusal::NoOutputs));
-    }
-}
+mod tests;
