@@ -24,7 +24,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(broker: Broker, hub: Hub, shutdown: CancellationToken) {
     let mut ear = hub.listen(Interest::Ends);
-    let mut behind = false;
+    // What ended before this began, and while it was not listening yet.
+    let mut behind = true;
     let mut again = tokio::time::interval(AGAIN);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
