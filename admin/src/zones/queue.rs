@@ -1,6 +1,9 @@
 //! The queue: jobs in the order in which they will really start, each with why it stands there and when it starts; below
 //! them those that wait aside.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
 use askama::Template;
 use queue_protocol::Lane as JobLane;
 use queue_protocol::Reason;
@@ -33,8 +36,10 @@ impl Waiting {
 
 impl Live for Waiting {
     fn id(&self) -> String {
-        // The first digits may be another job's as well: whoever submits may choose an id.
-        format!("j-{}", self.id)
+        // Shorter than the job's id, of which every update names many; its first digits may be another job's as well, as
+        // whoever submits may choose an id.
+        static DIGEST: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        format!("j-{:012x}", DIGEST.hash_one(&self.id) >> 16)
     }
 
     fn cells(&mut self) -> &mut Cells {

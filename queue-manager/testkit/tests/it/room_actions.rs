@@ -100,7 +100,7 @@ async fn the_whole_room_is_steered_by_clicks() {
     logged(&room, "worker.drain", "gpu-1").await;
 
     let (first, second) = (room.submit("user001").await, room.submit("user002").await);
-    let rows = "return [...document.querySelectorAll('#zone-queue > li')].map((row) => row.id.slice(2));";
+    let rows = "return [...document.querySelectorAll('#zone-queue > li a[href^=\"/job/\"]')].map((job) => job.pathname.slice(5));";
     let order = |ids: [&str; 2]| {
         let expected = json!(ids);
         let browser = &browser;
@@ -241,11 +241,11 @@ async fn everything_can_be_done_with_the_keys_alone() {
     press(&browser, "d").await;
     said(&browser, "Demo").await;
     press(&browser, "gq").await;
-    let row = "return document.activeElement.closest('[data-row]')?.id ?? null;";
-    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", ids[0])));
+    let row = "return document.activeElement.closest('[data-row]')?.querySelector('[href^=\"/job/\"]').getAttribute('href') ?? null;";
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("/job/{}", ids[0])));
     let active = async || browser.page.active_element().await.unwrap();
     active().await.send_keys("j").await.unwrap();
-    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("j-{}", ids[1])));
+    assert_eq!(browser.script(row, vec![]).await.unwrap(), json!(format!("/job/{}", ids[1])));
     active().await.send_keys(&Key::Delete.to_string()).await.unwrap();
     logged(&room, "job.cancel", &ids[1]).await;
     said(&browser, "cancelled in ten seconds").await;

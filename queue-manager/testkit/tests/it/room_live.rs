@@ -47,7 +47,8 @@ async fn a_page_is_told_what_is_new_since_it_was_made_and_a_stranger_everything(
     let update = next(&mut known).await;
     assert_eq!(update["from"], version);
     let queue = &update["change"]["zones"]["queue"];
-    assert_eq!(queue["came"], json!([format!("j-{job}")]));
+    let [came] = &queue["came"].as_array().unwrap()[..] else { panic!("{update}") };
+    assert!(queue["rows"][came.as_str().unwrap()].as_str().unwrap().contains(&job), "{update}");
     assert!(
         update["change"]["zones"].get("people").is_none_or(|people| people.get("order").is_none()),
         "{update}"
@@ -124,17 +125,18 @@ async fn a_row_that_waits_for_the_pointer_to_leave_is_up_to_date_when_it_is_show
     let first = room.submit("user001").await;
     let driver = Driver::start(&room.workshop.data()).await.unwrap();
     let browser = open(&driver, &room, 1280, 720).await;
-    let hold = "document.getElementById(arguments[0]).focus(); return true;";
-    browser.script(hold, vec![json!(format!("j-{first}"))]).await.unwrap();
+    let row = |job: &str| vec![json!(format!("#zone-queue > :has([href=\"/job/{job}\"])"))];
+    let hold = "document.querySelector(arguments[0]).focus(); return true;";
+    browser.script(hold, row(&first)).await.unwrap();
     let second = room.submit("user002").await;
-    let chip = "return !document.querySelector('[data-chip=queue]').hidden && !document.getElementById(arguments[0]);";
-    browser.wait_for("the row to wait", chip, vec![json!(format!("j-{second}"))]).await.unwrap();
+    let chip = "return !document.querySelector('[data-chip=queue]').hidden && !document.querySelector(arguments[0]);";
+    browser.wait_for("the row to wait", chip, row(&second)).await.unwrap();
     room.call("instructor", Method::PATCH, "/queue", json!({"mode": "round_robin"})).await;
-    let why = "return document.getElementById(arguments[0])?.querySelector('[data-c=why]').textContent === 'their next turn';";
-    browser.wait_for("the new reason", why, vec![json!(format!("j-{first}"))]).await.unwrap();
+    let why = "return document.querySelector(arguments[0])?.querySelector('[data-c=why]').textContent === 'their next turn';";
+    browser.wait_for("the new reason", why, row(&first)).await.unwrap();
     let show = "document.querySelector('[data-chip=queue]').click(); return true;";
     browser.script(show, vec![]).await.unwrap();
-    assert_eq!(browser.script(why, vec![json!(format!("j-{second}"))]).await.unwrap(), json!(true));
+    assert_eq!(browser.script(why, row(&second)).await.unwrap(), json!(true));
     browser.close().await.unwrap();
 }
 
