@@ -28,7 +28,7 @@ pub(crate) struct Costly {
 
 /// KiB of one account's bodies, and of all.
 const OWN_BODIES: usize = 2 * limits::BODY / 1024 + 1;
-const ALL_BODIES: usize = 256 * 1024;
+const ALL_BODIES: usize = 128 * 1024;
 
 impl Default for Costly {
     fn default() -> Self {
