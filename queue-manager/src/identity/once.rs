@@ -7,16 +7,18 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use queue_broker::Broker;
 use queue_broker::once::Action;
+use queue_protocol::limits;
 use sha2::{Digest, Sha256};
 
 use super::caller::Caller;
 use crate::api::submit::within_limit;
+use crate::bodies;
 use crate::problem::Trouble;
 
 const HEADER: &str = "idempotency-key";
 
-/// What the action is known by: its id, and all of what it is about, so that an id which is used again for something else
-/// is another action. `None` where it carries no id. The request comes back whole.
+/// What the action is known by: its id, and all of what it is about but a workflow, so that an id which is used again for
+/// something else is another action. `None` where it carries no id. The request comes back whole.
 pub(super) async fn key(request: Request) -> Result<(Request, Option<String>), Trouble> {
     let Some(value) = request.headers().get(HEADER) else { return Ok((request, None)) };
     if *request.method() == Method::GET {
@@ -27,12 +29,20 @@ pub(super) async fn key(request: Request) -> Result<(Request, Option<String>), T
         return Err(Trouble::BadRequest("Idempotency-Key must be 8 to 64 of A-Z a-z 0-9 -.".to_owned()));
     }
     let what = format!("{id} {} {}\n", request.method(), request.uri().path());
+    let digest = Sha256::new_with_prefix(what);
     let (parts, body) = request.into_parts();
+    // Only a workflow may be so large: it is taken in when there is room for it, and has an id of its own.
+    if bodies::size(&body, limits::FORM + 1) > limits::FORM {
+        return Ok((Request::from_parts(parts, body), Some(name_of(digest))));
+    }
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await;
     let body = within_limit(body)?;
-    let digest = Sha256::new_with_prefix(what).chain_update(&body).finalize();
-    let request = Request::from_parts(parts, Body::from(body));
-    Ok((request, Some(hex::encode(digest)[..32].to_owned())))
+    let digest = digest.chain_update(&body);
+    Ok((Request::from_parts(parts, Body::from(body)), Some(name_of(digest))))
+}
+
+fn name_of(digest: Sha256) -> String {
+    hex::encode(digest.finalize())[..32].to_owned()
 }
 
 /// Runs it, unless it ran before.

@@ -140,6 +140,23 @@ async fn an_action_with_an_id_happens_once() {
 }
 
 #[tokio::test]
+async fn a_workflow_larger_than_a_form_is_submitted_once_by_the_id_of_its_action() {
+    let room = without_workers().await;
+    let ada = room.workshop.person("user001").unwrap();
+    let body = json!({"workflow": graphs::white_picture(), "extra_data": {"note": "x".repeat(100_000)}});
+    let submit = || {
+        ada.request(Method::POST, "/api/v1/jobs")
+            .header("idempotency-key", "33333333-cccc")
+            .json(&body)
+            .send()
+    };
+    let (first, again) = (submit().await.unwrap(), submit().await.unwrap());
+    assert_eq!((first.status(), again.status()), (StatusCode::CREATED, StatusCode::CREATED));
+    assert!(again.headers().contains_key("idempotent-replay"));
+    assert_eq!(ada.json("/api/v1/jobs").await.unwrap()["jobs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_link_opens_a_seat_once_and_only_by_its_button() {
     let room = without_workers().await;
     let (status, link) = room.call("instructor", Method::POST, "/accounts/user001/link", Value::Null).await;
