@@ -1,6 +1,6 @@
 //! The overview's zones, each a list of rows. A row is rendered twice: whole, and without the few texts in it that change
 //! all the time (its cells). So a viewer is sent a row again only when something else about it changed, and a cell's text
-//! otherwise: an update of a busy room is about two kilobytes at most.
+//! otherwise: an update of a busy room stays below two kilobytes.
 
 pub(crate) mod controls;
 pub(crate) mod lanes;

@@ -1,21 +1,28 @@
 //! How deep a JSON text is nested and how many values it has, each in one pass and constant memory, before any parser sees it.
 
-/// Whether brackets are nested deeper than `limit`. Says nothing about whether the text is JSON.
-#[must_use]
-pub fn exceeds(json: &[u8], limit: usize) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
+/// The bytes of a JSON text that stand in no string.
+fn outside_strings(json: &[u8]) -> impl Iterator<Item = u8> {
+    let (mut in_string, mut escaped) = (false, false);
+    json.iter().copied().filter(move |byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => return !in_string,
+        }
+        false
+    })
+}
+
+/// Whether brackets are nested deeper than `limit`. Says nothing about whether the text is JSON.
+#[must_use]
+pub fn exceeds(json: &[u8], limit: usize) -> bool {
+    let mut depth = 0_usize;
+    for byte in outside_strings(json) {
+        match byte {
+            b'{' | b'[' if depth == limit => return true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
@@ -25,22 +32,7 @@ pub fn exceeds(json: &[u8], limit: usize) -> bool {
 /// Whether a JSON text has more than `limit` values, keys among them. Of a text that is no JSON it says nothing.
 #[must_use]
 pub fn has_more_values(json: &[u8], limit: usize) -> bool {
-    let (mut values, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b',' | b':' | b'{' | b'[' if !in_string => {
-                values += 1;
-                if values > limit {
-                    return true;
-                }
-            }
-            _ => {}
-        }
-    }
-    false
+    outside_strings(json).filter(|byte| matches!(byte, b',' | b':' | b'{' | b'[')).nth(limit).is_some()
 }
 
 #[cfg(test)]
