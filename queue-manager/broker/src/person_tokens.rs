@@ -1,4 +1,5 @@
-//! Tokens of people, for their programs, once they are granted: kept by the SHA-256 of their secret, with what they may be used for and an end.
+//! Tokens of people, for their programs, once they are granted: kept by the SHA-256 of their secret, with what they may be
+//! used for and an end.
 //! What ends an account's sessions ends its tokens.
 
 use std::collections::HashMap;
