@@ -182,7 +182,7 @@ pub(crate) async fn retry(
             Retried::Full(_)
             | Retried::Conflict
             | Retried::NotEnded(_)
-            | Retried::HadKeys
+            | Retried::NeedsKeys
             | Retried::Unknown => done.refused += 1,
         }
     }

@@ -110,9 +110,9 @@ pub(crate) async fn retry(
                 "The job is {state}; only what is over can be tried again."
             )));
         }
-        Retried::HadKeys => {
+        Retried::NeedsKeys => {
             return Err(Trouble::WrongState(
-                "The job came with keys of paid nodes, which are not kept. Press Run in the tab it came from."
+                "The job needs keys of paid nodes, which are not kept. Press Run in the tab it came from."
                     .to_owned(),
             ));
         }

@@ -13,6 +13,7 @@ use queue_protocol::{JobId, Lane, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::task::block_in_place;
 
 use super::input::is_json;
 use crate::bodies;
@@ -70,21 +71,28 @@ pub(crate) async fn submit(
     pace.submit(&caller.name)?;
     is_json(&headers)?;
     let body = bodies::hold(&costly, &caller.name, request.into_body(), limits::BODY, 1).await?;
-    if crate::workflow::depth::exceeds(&body, limits::DEPTH) {
-        return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
-    }
-    let submit: Submit<'_> = serde_json::from_slice(&body)?;
-    let prompt = PromptBody {
-        prompt: submit.workflow,
-        prompt_id: submit.id.unwrap_or_else(JobId::random),
-        extra_data: submit.extra_data,
-        front: submit.front,
-    };
-    let accepted = door.submit(&caller.name, Lane::Normal, &serde_json::to_vec(&prompt)?).await?;
+    let prompt = block_in_place(|| request_of(&body))?;
+    let _room = body.into_room();
+    let accepted = door.submit(&caller.name, Lane::Normal, &prompt).await?;
     // Stored is stored: a store that goes away now must not make the client submit it twice.
     let positions = door.broker.positions(&[accepted.id]).await.unwrap_or_default();
     let position = positions.first().copied().flatten();
     let status = if accepted.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", accepted.id))];
     Ok((status, location, Json(Submitted { id: accepted.id, position, repeated: accepted.repeated })))
+}
+
+/// What a tab would send for it.
+fn request_of(body: &[u8]) -> Result<Bytes, Trouble> {
+    if crate::workflow::depth::exceeds(body, limits::DEPTH) {
+        return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
+    }
+    let submit: Submit<'_> = serde_json::from_slice(body)?;
+    let prompt = PromptBody {
+        prompt: submit.workflow,
+        prompt_id: submit.id.unwrap_or_else(JobId::random),
+        extra_data: submit.extra_data,
+        front: submit.front,
+    };
+    Ok(serde_json::to_vec(&prompt)?.into())
 }

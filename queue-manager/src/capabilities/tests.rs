@@ -1,6 +1,7 @@
 //! What is known of workers, asked of a few classes.
 
 use super::*;
+use crate::workflow::{Graph, Refusal};
 
 fn info() -> ObjectInfo {
     ObjectInfo::read(
@@ -42,4 +43,22 @@ fn what_no_worker_has_is_refused_at_once() {
     let theirs = r#""1":{"class_type":"Theirs","inputs":{"model":"b.safetensors"}}"#;
     assert_eq!(check(&format!("{{{theirs},{save}}}")), Ok(()), "their own list, their own check");
     assert_eq!(check(r#"{"1":{"class_type":"LoadImage"}}"#), Err(Refusal::NoOutputs));
+}
+
+#[test]
+fn only_nodes_that_say_so_are_given_keys() {
+    let asks = |known: &Known, class: &str| {
+        let graph = format!(r#"{{"1":{{"class_type":"{class}"}}}}"#);
+        let raw = serde_json::value::RawValue::from_string(graph).unwrap();
+        known.asks_for_keys(&Graph::read(&raw).unwrap())
+    };
+    let known = Known::from_json(&[r#"{
+        "Older": {"input": {"required": {}, "hidden": {"key": "API_KEY_COMFY_ORG", "prompt": "PROMPT"}}},
+        "Newer": {"input": {"hidden": {"auth_token_comfy_org": ["AUTH_TOKEN_COMFY_ORG"]}}},
+        "SaveImage": {"input": {"required": {"key": ["STRING"]}, "hidden": {"prompt": "PROMPT"}}},
+        "Bare": {}
+    }"#]);
+    assert!(asks(&known, "Older") && asks(&known, "Newer"));
+    assert!(!asks(&known, "SaveImage") && !asks(&known, "Bare"));
+    assert!(asks(&Known::default(), "SaveImage"), "nobody knows");
 }

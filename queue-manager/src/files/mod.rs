@@ -6,6 +6,7 @@ pub mod outputs;
 pub mod path;
 
 use std::io::{self, Read, Write};
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -13,7 +14,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use queue_protocol::FileHash;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -39,6 +40,9 @@ pub struct Entry {
 
 /// Where files lie until they have come as a whole.
 const INCOMING: &str = "incoming";
+
+/// So much is hashed and written at a time: the whole of a large file would keep others waiting.
+const PIECE: usize = 256 * 1024;
 
 /// Folders that a path begins with and that stay: of one kind, and of one account.
 const OWN: usize = 2;
@@ -129,9 +133,13 @@ impl Files {
     ///
     /// # Errors
     /// The file system's; the old file is as it was.
-    pub async fn write(&self, path: &StorePath, bytes: Vec<u8>) -> io::Result<Written> {
-        let stream = futures_util::stream::once(async move { Ok::<_, io::Error>(Bytes::from(bytes)) });
-        self.write_stream(path, u64::MAX, Box::pin(stream)).await
+    pub async fn write(&self, path: &StorePath, bytes: impl Into<Bytes>) -> io::Result<Written> {
+        let mut rest: Bytes = bytes.into();
+        let pieces = iter::from_fn(move || {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            (!piece.is_empty()).then_some(Ok::<_, io::Error>(piece))
+        });
+        self.write_stream(path, u64::MAX, stream::iter(pieces)).await
     }
 
     /// Writes a file as it arrives, at most `limit` bytes.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use queue_protocol::{JobId, Lane, limits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::task::block_in_place;
 
 use super::input::{Form, Named};
 use crate::api::view;
@@ -80,14 +81,20 @@ async fn submit(
     let size = bodies::size(request.body(), limits::BODY);
     let _room = bodies::room(costly, &caller.name, size).await?;
     let file = bodies::in_time(workflow_file(request)).await?;
-    if crate::workflow::depth::exceeds(&file, limits::DEPTH) {
+    let body = block_in_place(|| request_of(&file))?;
+    drop(file);
+    door.submit(&caller.name, Lane::Normal, &body).await.map(drop)
+}
+
+/// What a tab would send for a file: a workflow, or one that is wrapped as a request already.
+fn request_of(file: &[u8]) -> Result<Bytes, Trouble> {
+    if crate::workflow::depth::exceeds(file, limits::DEPTH) {
         return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
     }
     let no_workflow = |_| bad("This file is not a workflow: it is no JSON.");
-    let graph: &RawValue = serde_json::from_slice(&file).map_err(no_workflow)?;
+    let graph: &RawValue = serde_json::from_slice(file).map_err(no_workflow)?;
     let wrapped = serde_json::from_str::<Wrapped<'_>>(graph.get()).ok().and_then(|wrapped| wrapped.prompt);
-    let body = format!(r#"{{"prompt":{}}}"#, wrapped.unwrap_or(graph).get());
-    door.submit(&caller.name, Lane::Normal, body.as_bytes()).await.map(drop)
+    Ok(format!(r#"{{"prompt":{}}}"#, wrapped.unwrap_or(graph).get()).into())
 }
 
 async fn workflow_file(request: Request) -> Result<Bytes, Trouble> {

@@ -198,7 +198,7 @@ async fn save(
     if let Some(full) = quota.refuses(&all, old.as_ref(), body.len() as u64) {
         return Ok((StatusCode::INSUFFICIENT_STORAGE, full).into_response());
     }
-    files.write(&at, body.to_vec()).await.map_err(misplaced)?;
+    files.write(&at, body.clone()).await.map_err(misplaced)?;
     saved(files, &at, name, saving)
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod validation;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 pub use graph::Graph;
 pub use refusal::Refusal;
 pub use request::PromptRequest;
@@ -24,7 +25,7 @@ use crate::problem::Trouble;
 /// # Errors
 /// What a door would answer before the check.
 pub fn passes(body: &[u8], info: &Arc<ObjectInfo>) -> Result<bool, Trouble> {
-    let (body, _) = request::checked(body)?;
+    let (body, _) = request::checked(&Bytes::copy_from_slice(body))?;
     let request = PromptRequest::read(&body)?;
     if let Some(refusal) = request.graph.broken_link() {
         return Err(Trouble::Workflow(refusal));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use bytes::Bytes;
+use memchr::memmem;
 use queue_broker::transitions::submit::Order;
 use queue_protocol::{ClientId, JobId, limits};
 use serde::Deserialize;
@@ -126,13 +128,12 @@ impl PromptRequest<'_> {
 ///
 /// # Errors
 /// [`Refusal::TooDeep`], or [`Trouble::BadRequest`] for what is no JSON.
-pub fn checked(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
+pub fn checked(body: &Bytes) -> Result<(Bytes, Option<Vec<u8>>), Trouble> {
     if depth::exceeds(body, limits::DEPTH) {
         return Err(Trouble::Workflow(Refusal::TooDeep));
     }
-    let mentions = |key: &str| body.windows(key.len()).any(|window| window == key.as_bytes());
-    if !SECRETS.iter().any(|key| mentions(key)) {
-        return Ok((body.to_vec(), None));
+    if !SECRETS.iter().any(|key| memmem::find(body, key.as_bytes()).is_some()) {
+        return Ok((body.clone(), None));
     }
     let mut request: Parts = serde_json::from_slice(body)?;
     let mut keys = BTreeMap::new();
@@ -150,7 +151,7 @@ pub fn checked(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
         *extra = to_raw_value(&rest)?;
     }
     let keys = if keys.is_empty() { None } else { Some(serde_json::to_vec(&keys)?) };
-    Ok((serde_json::to_vec(&request)?, keys))
+    Ok((serde_json::to_vec(&request)?.into(), keys))
 }
 
 #[cfg(test)]
@@ -159,16 +160,16 @@ mod tests {
 
     #[test]
     fn the_bytes_that_came_are_the_bytes_that_are_kept() {
-        let body = br#"{"prompt" : {"1": {"class_type":"A"}},   "x":1.50}"#;
-        assert_eq!(checked(body).unwrap(), (body.to_vec(), None));
+        let body = Bytes::from_static(br#"{"prompt" : {"1": {"class_type":"A"}},   "x":1.50}"#);
+        assert_eq!(checked(&body).unwrap(), (body, None));
     }
 
     #[test]
     fn keys_of_paid_nodes_are_cut_out() {
         let body = br#"{"prompt":{},"extra_data":{"auth_token_comfy_org":"canary","keep":1}}"#;
-        let (kept, keys) = checked(body).unwrap();
+        let (kept, keys) = checked(&Bytes::from_static(body)).unwrap();
         assert_eq!(keys.unwrap(), br#"{"auth_token_comfy_org":"canary"}"#);
-        let kept = String::from_utf8(kept).unwrap();
+        let kept = String::from_utf8(kept.to_vec()).unwrap();
         assert!(!kept.contains("canary"));
         assert!(kept.contains(r#""keep":1"#));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use queue_broker::Broker;
 use queue_broker::transitions::submit::{Body, Full, Submission, Submitted};
 use queue_protocol::link::BoundInput;
@@ -65,7 +66,7 @@ impl Door {
         &self,
         participant: &AccountName,
         lane: Lane,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<Accepted, Trouble> {
         let submitted = self.store(participant, lane, body).await;
         self.metrics.submitted(match &submitted {
@@ -76,7 +77,7 @@ impl Door {
         submitted
     }
 
-    async fn store(&self, participant: &AccountName, lane: Lane, body: &[u8]) -> Result<Accepted, Trouble> {
+    async fn store(&self, participant: &AccountName, lane: Lane, body: &Bytes) -> Result<Accepted, Trouble> {
         let known = self.capabilities.known().await?;
         let turn = self.reading.acquire().await.map_err(|_| Trouble::Bug)?;
         let (body, keys) = block_in_place(|| checked(body))?;
@@ -88,6 +89,7 @@ impl Door {
         })?;
         let inputs = self.bind_inputs(participant, &request, &known).await?;
         let needs = block_in_place(|| Requirements::of(&request.graph, &known).named())?;
+        let needs_keys = keys.is_some() && known.asks_for_keys(&request.graph);
         let body_hash: FileHash = block_in_place(|| hex::encode(Sha256::digest(&body))).parse()?;
         let sealed = keys.map(|keys| self.sealer.seal(request.id, participant, &keys)).transpose()?;
         drop(turn);
@@ -109,6 +111,7 @@ impl Door {
                 workflow: request.workflow.as_deref(),
                 inputs: &inputs,
                 sealed: sealed.as_deref(),
+                needs_keys,
             })
             .await?;
         if let Submitted::Accepted { untaught: true, .. } = submitted {

@@ -130,6 +130,7 @@ impl Room {
             client: Some(&"0123456789abcdef0123456789abcdef".parse().unwrap()),
             order: Order::Last,
             sealed: None,
+            needs_keys: false,
             workflow: Some("3f2a7c1e-6a55-4c5e-9f56-0e6c56b1f001"),
             inputs: &[],
         };

@@ -1,5 +1,5 @@
--- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is. One that came
--- with keys of paid nodes is refused: they went with its end, and only the tab has them.
+-- Submits an ended job again as a new one, with the same body, inputs and tab. The old one stays as it is. One whose
+-- nodes need the keys that came with it is refused: they went with its end, and only the tab has them.
 -- With workers turns places admission
 -- Refused when the store is full
 -- KEYS[1] the workshop's hash tag
@@ -18,7 +18,7 @@ if known[2] then
   return { 'conflict' }
 end
 if fields.state == 'pending' or fields.state == 'running' then return { 'not_ended', fields.state } end
-if fields.had_keys == '1' then return { 'keys' } end
+if fields.needs_keys == '1' then return { 'keys' } end
 local full = no_room(fields.participant, tonumber(fields.body_bytes), { ARGV[5], ARGV[6], ARGV[7], ARGV[8] })
 if full then return full end
 

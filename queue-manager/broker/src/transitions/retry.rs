@@ -25,8 +25,8 @@ pub enum Retried {
     Full(Full),
     /// The old job is not over yet.
     NotEnded(JobState),
-    /// It came with keys of paid nodes, which are gone: only its tab can run it again.
-    HadKeys,
+    /// Its nodes need the keys that came with it, which are gone: only its tab can run it again.
+    NeedsKeys,
     /// There is no such job, or it is somebody else's.
     Unknown,
 }
@@ -56,7 +56,7 @@ impl Broker {
             "conflict" => Ok(Retried::Conflict),
             "full" => Ok(Retried::Full(Full::read(&reply)?)),
             "not_ended" => Ok(Retried::NotEnded(reply.parse(1)?)),
-            "keys" => Ok(Retried::HadKeys),
+            "keys" => Ok(Retried::NeedsKeys),
             "unknown" => Ok(Retried::Unknown),
             _ => Err(reply.unexpected()),
         }

@@ -8,8 +8,8 @@
 -- ARGV[7] SHA-256 of body    ARGV[8] body, empty when it is in the file store   ARGV[9] its bytes as submitted
 -- ARGV[10] client id or ''   ARGV[11] 'front', a number or ''    ARGV[12] the workflow's own id or ''
 -- ARGV[13] bound inputs as JSON or ''
--- ARGV[14] sealed keys of paid nodes or ''
--- ARGV[15..] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
+-- ARGV[14] sealed keys of paid nodes or ''   ARGV[15] '1' when its nodes ask for them
+-- ARGV[16..] usual caps: waiting of one, bytes of one, waiting of all, bytes of all
 -- Answers accepted seq '1' where somebody here has not been taught about these needs | repeated state | conflict
 --   | full (participant or workshop) (jobs or bytes) used
 
@@ -30,7 +30,7 @@ if known[1] then
   if known[1] == participant and known[2] == ARGV[7] then return { 'repeated', known[3] } end
   return { 'conflict' }
 end
-local full = no_room(participant, tonumber(ARGV[9]), { ARGV[15], ARGV[16], ARGV[17], ARGV[18] })
+local full = no_room(participant, tonumber(ARGV[9]), { ARGV[16], ARGV[17], ARGV[18], ARGV[19] })
 if full then return full end
 
 redis.call('HSETNX', key('needs'), needs, ARGV[6])
@@ -39,7 +39,7 @@ if ARGV[13] ~= '' then redis.call('SET', key('inputs', id), ARGV[13]) end
 if ARGV[14] ~= '' then redis.call('SET', key('sealed', id), ARGV[14]) end
 local job = { participant = participant, lane = lane, needs = needs, body_bytes = ARGV[9], client = ARGV[10], worker = '' }
 admit(id, job, 'body_hash', ARGV[7], 'body_in', ARGV[8] == '' and 'files' or 'redis', 'workflow', ARGV[12],
-  'had_keys', ARGV[14] == '' and '' or '1')
+  'needs_keys', ARGV[15])
 local arrival = job.seq
 local number = ARGV[11] == 'front' and whole(-arrival) or ARGV[11]
 if number ~= '' then redis.call('HSET', key('job', id), 'number', number) end

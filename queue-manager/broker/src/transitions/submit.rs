@@ -33,6 +33,8 @@ pub struct Submission<'a> {
     pub inputs: &'a [BoundInput],
     /// Keys of paid nodes, sealed; deleted at the job's end.
     pub sealed: Option<&'a [u8]>,
+    /// Whether its nodes ask for those keys: then it cannot be tried again without its tab.
+    pub needs_keys: bool,
 }
 
 /// Where a new job stands among its owner's waiting jobs in its lane.
@@ -154,6 +156,7 @@ impl Broker {
             .arg(workflow)
             .arg(inputs)
             .arg(submission.sealed.unwrap_or_default())
+            .arg(if submission.needs_keys { "1" } else { "" })
             .arg(&USUAL_CAPS)
             .run()
             .await?;

@@ -136,19 +136,24 @@ async fn a_retry_is_a_new_job_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn a_job_that_came_with_keys_is_not_tried_again_without_them() {
+async fn a_job_that_needs_keys_is_not_tried_again_without_them() {
     let broker = fresh_workshop().await;
     let ada = person("ada");
-    let paid = Submit { sealed: Some(b"sealed"), ..Submit::of(&ada) };
+    let paid = Submit { sealed: Some(b"sealed"), needs_keys: true, ..Submit::of(&ada) };
     paid.to(&broker).await;
+    let free = Submit { sealed: Some(b"sealed"), ..Submit::of(&ada) };
+    free.to(&broker).await;
     let new = JobId::random();
     let waiting = Retried::NotEnded(JobState::Pending);
     assert_eq!(broker.retry(paid.id, Some(&ada), new).await.unwrap(), waiting);
     broker.cancel(paid.id, None, AT_ONCE).await.unwrap();
     for owner in [Some(&ada), None] {
-        assert_eq!(broker.retry(paid.id, owner, new).await.unwrap(), Retried::HadKeys);
+        assert_eq!(broker.retry(paid.id, owner, new).await.unwrap(), Retried::NeedsKeys);
     }
     assert_eq!(broker.job(new).await.unwrap(), None);
+    broker.cancel(free.id, None, AT_ONCE).await.unwrap();
+    let again = broker.retry(free.id, Some(&ada), new).await.unwrap();
+    assert!(matches!(again, Retried::Accepted { .. }), "none of its nodes asks for one: {again:?}");
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ pub struct Submit<'a> {
     pub number: Option<f64>,
     pub body: &'a [u8],
     pub sealed: Option<&'a [u8]>,
+    pub needs_keys: bool,
 }
 
 impl<'a> Submit<'a> {
@@ -47,6 +48,7 @@ impl<'a> Submit<'a> {
             number: None,
             body: b"{}",
             sealed: None,
+            needs_keys: false,
         }
     }
 
@@ -66,6 +68,7 @@ impl<'a> Submit<'a> {
                 body: Body::Inline(self.body),
                 client: None,
                 sealed: self.sealed,
+                needs_keys: self.needs_keys,
                 order: match self.number {
                     Some(number) => Order::Number(number),
                     None if self.front => Order::Front,
