@@ -5,16 +5,16 @@ ARG RUST=rust:1.95-bookworm
 
 # What all of them run on: Debian, a user without rights, nothing else. The uid is fixed, as files in data/ belong to it.
 FROM ${BASE} AS runtime
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates tzdata \
+RUN apt-get -o Acquire::Retries=5 update \
+    && apt-get -o Acquire::Retries=5 install -y --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 atelier \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin atelier \
     && install -d -o 10001 -g 10001 -m 700 /data
 
 FROM runtime AS redis
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends redis-server \
+RUN apt-get -o Acquire::Retries=5 update \
+    && apt-get -o Acquire::Retries=5 install -y --no-install-recommends redis-server \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 ARG VERSION=local
 LABEL org.opencontainers.image.title="atelier-redis" \
@@ -26,8 +26,8 @@ WORKDIR /data
 ENTRYPOINT ["redis-server"]
 
 FROM runtime AS nginx
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends nginx-light openssl \
+RUN apt-get -o Acquire::Retries=5 update \
+    && apt-get -o Acquire::Retries=5 install -y --no-install-recommends nginx-light openssl \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 COPY nginx /opt/atelier/nginx
 COPY scripts/render-nginx.sh scripts/serve-nginx.sh /opt/atelier/scripts/

@@ -72,6 +72,7 @@ make_base() {
     # shellcheck disable=SC2064 # The folder of now.
     trap "rm -rf '$work'" EXIT
     if ! SOURCE_DATE_EPOCH=1760000000 mmdebstrap --quiet --mode=root --variant=minbase --include=ca-certificates,tzdata \
+        --aptopt='Acquire::Retries "5"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         bookworm "$work/base.tar" "deb http://deb.debian.org/debian bookworm main" \

@@ -122,7 +122,7 @@ wait_healthy() {
     local until=$((SECONDS + $1)) service now
     shift
     for service in "$@"; do
-        while now=$(condition "$service") && [ "$now" != healthy ]; do
+        while now=$(condition "$service") || now=unknown && [ "$now" != healthy ]; do
             if [ $SECONDS -ge $until ]; then
                 echo "$service is $now. The end of its log (${compose[*]} logs $service):" >&2
                 "${compose[@]}" logs --tail=15 "$service" >&2 || true

@@ -16,7 +16,7 @@ if [ ! -f data/axe/axe.min.js ]; then
     echo "Fetching axe-core …"
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    pip3 download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    pip3 download --retries 10 --timeout 60 --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
         --dest "$work" --requirement queue-manager/testkit/axe.txt
     python3 -m zipfile -e "$work"/axe_core_python-*.whl "$work/package"
     mkdir -p data/axe

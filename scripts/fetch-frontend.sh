@@ -25,7 +25,7 @@ if [ ! -f "$target/index.html" ]; then
     trap 'rm -rf "$work"' EXIT
     wanted=("comfyui-frontend-package==$version")
     if [ "$version" = "$pinned" ]; then wanted=(--require-hashes --requirement frontend/package.txt); fi
-    pip3 download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work" "${wanted[@]}"
+    pip3 download --retries 10 --timeout 60 --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work" "${wanted[@]}"
     hash=$(sha256sum "$work"/comfyui_frontend_package-*.whl | cut -d' ' -f1)
     if [ "$version" != "$pinned" ]; then echo "It has sha256:$hash; there is no pinned hash to compare with."; fi
     python3 -m zipfile -e "$work"/comfyui_frontend_package-*.whl "$work/package"

@@ -21,8 +21,8 @@ have_packages() {
         return 1
     fi
     echo "Installing ${missing[*]} …"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get -o Acquire::Retries=5 update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # have_cargo: Rust is the one thing that is not installed for you.

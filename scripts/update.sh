@@ -29,8 +29,16 @@ if ! docker_runs; then
     exit 1
 fi
 mapfile -t known < <(services)
+# is_known SERVICE: not by a pipe, whose writer fails when its reader has seen enough, so that what is known would be taken away.
+is_known() {
+    local one
+    for one in "${known[@]}"; do
+        [ "$one" != "$1" ] || return 0
+    done
+    return 1
+}
 for service in "${wanted[@]+"${wanted[@]}"}"; do
-    if ! printf '%s\n' "${known[@]}" | grep -qx -- "$service"; then
+    if ! is_known "$service"; then
         echo "There is no service $service; there are ${known[*]}." >&2
         exit 2
     fi
@@ -65,7 +73,7 @@ if [ ${#new[@]} -gt 0 ]; then
 fi
 # Seats of people who are not there any more, and a profile that was left.
 while read -r id service; do
-    if ! printf '%s\n' "${known[@]}" | grep -qx -- "$service"; then
+    if ! is_known "$service"; then
         echo "Taking away $service, which is in no compose file any more …"
         docker rm -f "$id" >/dev/null
     fi

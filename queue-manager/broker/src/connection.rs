@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_protocol::Workshop;
+use queue_protocol::{Workshop, timings};
 use redis::FromRedisValue;
 
 use crate::error::BrokerError;
@@ -36,7 +36,15 @@ impl Broker {
     /// # Errors
     /// When the address is not one. Whether the store answers is [`Broker::open`]'s question.
     pub fn new(store: &Store, workshop: &Workshop) -> Result<Self, BrokerError> {
-        let (connection, listeners) = store.connect()?;
+        Self::patient(store, workshop, timings::REDIS_RESPONSE)
+    }
+
+    /// The same, waiting so long for each answer: tests may run where a machine stands still.
+    ///
+    /// # Errors
+    /// As [`Broker::new`].
+    pub fn patient(store: &Store, workshop: &Workshop, response: Duration) -> Result<Self, BrokerError> {
+        let (connection, listeners) = store.connect(response)?;
         Ok(Self {
             connection,
             listeners,

@@ -22,26 +22,24 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    pub(crate) fn to_one(server: &redis::Client) -> RedisResult<Self> {
+    pub(crate) fn to_one(server: &redis::Client, response: Duration) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(timings::REDIS_RESPONSE))
+            .set_response_timeout(Some(response))
             .set_connection_timeout(Some(CONNECTING))
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500));
         Ok(Self::Single(ConnectionManager::new_lazy_with_config(server.clone(), config)?))
     }
 
-    pub(crate) fn to_cluster(nodes: &[String]) -> RedisResult<Self> {
+    pub(crate) fn to_cluster(nodes: &[String], response: Duration) -> RedisResult<Self> {
         let client = ClusterClientBuilder::new(nodes.iter().map(String::as_str))
             // Being sent on to another node counts as a retry, and so does a node that went away.
             .retries(3)
             .min_retry_wait(50)
             .max_retry_wait(500)
-            .response_timeout(timings::REDIS_RESPONSE)
+            .response_timeout(response)
             .build()?;
-        let config = ClusterConfig::new()
-            .set_connection_timeout(CONNECTING)
-            .set_response_timeout(timings::REDIS_RESPONSE);
+        let config = ClusterConfig::new().set_connection_timeout(CONNECTING).set_response_timeout(response);
         Ok(Self::Cluster(client.get_pending_async_connection_with_config(config)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisResult};
 
@@ -69,16 +70,16 @@ impl Store {
         }
     }
 
-    /// Both ways to the store. Nothing is connected before it is used, but for a cluster's nodes, in the background.
-    pub(crate) fn connect(&self) -> Result<(Connection, Listeners), BrokerError> {
+    /// Both ways to the store; an answer may take so long. Nothing is connected before it is used, but for a cluster's nodes, in the background.
+    pub(crate) fn connect(&self, response: Duration) -> Result<(Connection, Listeners), BrokerError> {
         if self.speaks_tls() {
             // Said once in a process; an error means that somebody has said it before.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let servers = self.servers()?;
         let connection = match (self, servers.first()) {
-            (Self::Cluster(nodes), _) => Connection::to_cluster(nodes)?,
-            (_, Some(server)) => Connection::to_one(server)?,
+            (Self::Cluster(nodes), _) => Connection::to_cluster(nodes, response)?,
+            (_, Some(server)) => Connection::to_one(server, response)?,
             (_, None) => return Err(BrokerError::Corrupt("a store without a server".to_owned())),
         };
         Ok((connection, Listeners(servers)))

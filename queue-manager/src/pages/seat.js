@@ -7,10 +7,15 @@ document.documentElement.classList.add('live');
 live.textContent = 'Connecting…';
 let drawn = null;
 
-// Takes over what a page says: the one that a form answered with, or a fresh one.
-function show(html) {
+const AWAY = 'The server cannot be reached. Your jobs go on; try again in a moment.';
+const say = (words) => { document.getElementById('message').textContent = words; };
+
+// Takes over what a page says: the one that a form answered with, or a fresh one. What a form was answered stays when the list is
+// fetched again by itself.
+function show(html, isAnswer) {
   const page = new DOMParser().parseFromString(html, 'text/html');
-  for (const id of ['jobs', 'empty', 'simulated', 'message']) {
+  const parts = isAnswer || document.getElementById('message').textContent === AWAY ? ['message'] : [];
+  for (const id of ['jobs', 'empty', 'simulated', ...parts]) {
     document.getElementById(id).replaceWith(page.getElementById(id));
   }
 }
@@ -19,11 +24,11 @@ async function ask(address, options) {
   try {
     const answer = await fetch(address, { headers: { Accept: 'text/html' }, ...options });
     if (answer.redirected && answer.url.endsWith('/sign-in')) return location.assign('/sign-in');
-    if (answer.headers.get('content-type')?.startsWith('text/html')) return show(await answer.text());
+    if (answer.headers.get('content-type')?.startsWith('text/html')) return show(await answer.text(), options !== undefined);
     const said = await answer.json().catch(() => null);
-    document.getElementById('message').textContent = said?.error?.message ?? `The server answered ${answer.status}.`;
+    say(said?.error?.message ?? `The server answered ${answer.status}.`);
   } catch {
-    document.getElementById('message').textContent = 'The server cannot be reached. Your jobs go on; try again in a moment.';
+    say(AWAY);
   }
 }
 

@@ -101,12 +101,15 @@ pub(super) async fn make_token(
 /// Revokes one's own token; one that is gone already stays gone.
 pub(super) async fn revoke_token(
     State(broker): State<Broker>,
+    State(identity): State<Identity>,
     caller: Caller,
     Named(id): Named<TokenId>,
 ) -> Result<Response, SeatTrouble> {
     let caller = in_person(caller)?;
     match account::revoke(&broker, &caller, &id).await {
-        Ok(()) | Err(Trouble::NotFound) => Ok(back(&caller)),
-        Err(trouble) => Err(trouble.into()),
+        Ok(()) | Err(Trouble::NotFound) => {}
+        Err(trouble) => return Err(trouble.into()),
     }
+    identity.forget_sessions();
+    Ok(back(&caller))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::frontend::Frontend;
 use crate::process::free_port;
-use crate::workshop::{Workshop, queue_manager};
+use crate::waiting::until;
+use crate::workshop::{UP, Workshop, queue_manager};
 
 /// What a workshop is made of.
 pub struct WorkshopBuilder {
@@ -22,11 +23,11 @@ pub struct WorkshopBuilder {
 }
 
 impl WorkshopBuilder {
-    /// Two people, one worker, no nginx, leases of 3 s, quick steps.
+    /// Two people, one worker, no nginx, leases that outlast a machine that stands still for a while, quick steps.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            lease_ms: 3_000,
+            lease_ms: 15_000,
             step_ms: 20,
             nginx: false,
             queue_managers: 1,
@@ -173,6 +174,13 @@ impl WorkshopBuilder {
         }
         if self.nginx {
             workshop.start_nginx().await?;
+        }
+        if let Some(admin) = &workshop.admin {
+            let health = format!("{admin}/healthz");
+            until("the dashboard", UP, async || {
+                Ok(reqwest::get(&health).await?.status().is_success().then_some(()))
+            })
+            .await?;
         }
         Ok(workshop)
     }

@@ -15,7 +15,7 @@ use crate::person::Person;
 use crate::process::{Process, free_port, our_program, repository};
 use crate::waiting::until;
 
-const UP: Duration = Duration::from_secs(60);
+pub(crate) const UP: Duration = Duration::from_secs(60);
 
 /// A running workshop. Everything stops when it is dropped.
 pub struct Workshop {
@@ -197,7 +197,10 @@ impl Workshop {
         std::fs::write(self.folder.path().join(format!("{name}.token")), token.stdout)?;
         let worker = self.start_worker(n)?;
         self.workers.push(worker);
-        self.wait_for_workers(n).await
+        self.wait_for_workers(n).await?;
+        // It counts before its nodes are known, and until then a workflow is not checked against them.
+        let described = self.data().join("files/object-info");
+        until("what the workers have", UP, async || Ok(std::fs::read_dir(&described)?.next().map(drop))).await
     }
 
     fn add_simulated_comfyui(&mut self, n: usize, step_ms: u64) -> anyhow::Result<()> {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use queue_broker::{Broker, Store};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
+/// How long an answer may take before a bench gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A running server.
 pub struct Engine {
     server: Child,
@@ -50,20 +53,21 @@ impl Engine {
 
     /// A connection of the kind that the broker has.
     pub async fn connection(&self) -> ConnectionManager {
-        let config = ConnectionManagerConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
-        for _ in 0..200 {
+        let config = ConnectionManagerConfig::new().set_response_timeout(Some(PATIENCE));
+        for _ in 0..3_000 {
             if let Ok(connection) = ConnectionManager::new_with_config(self.client(), config.clone()).await {
                 return connection;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("redis-server did not answer within 4 s");
+        panic!("redis-server did not answer within a minute");
     }
 
     /// The workshop on it.
     pub async fn broker(&self) -> Broker {
         self.connection().await;
-        let broker = Broker::new(&Store::Socket(self.socket()), &"bench".parse().unwrap()).unwrap();
+        let broker =
+            Broker::patient(&Store::Socket(self.socket()), &"bench".parse().unwrap(), PATIENCE).unwrap();
         broker.open(&[]).await.unwrap();
         broker
     }

@@ -119,12 +119,13 @@ async fn an_alert_is_sent_by_one_and_again_under_the_same_name() {
     assert_eq!(taken.len(), 1, "one of ten has it");
     let first = &taken[0];
     assert_eq!((first.tries, first.alert.kind), (1, AlertKind::DiskNearlyFull));
-    broker.send_alert_later(&first.message, Duration::from_secs(5)).await.unwrap();
+    broker.send_alert_later(&first.message, MINUTE).await.unwrap();
     assert!(broker.take_alert(MINUTE).await.unwrap().is_none());
-    let again = broker.at_clock_offset(Duration::from_secs(6)).take_alert(MINUTE).await.unwrap().unwrap();
+    let again =
+        broker.at_clock_offset(MINUTE + Duration::from_secs(1)).take_alert(MINUTE).await.unwrap().unwrap();
     assert_eq!((&again.message, again.tries), (&first.message, 2));
     // Whoever had it is gone.
-    let third = broker.at_clock_offset(MINUTE * 2).take_alert(MINUTE).await.unwrap().unwrap();
+    let third = broker.at_clock_offset(MINUTE * 3).take_alert(MINUTE).await.unwrap().unwrap();
     assert_eq!((&third.message, third.tries), (&first.message, 3));
     broker.alert_sent(&third.message).await.unwrap();
     assert!(broker.at_clock_offset(MINUTE * 60).take_alert(MINUTE).await.unwrap().is_none());

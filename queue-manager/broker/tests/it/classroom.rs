@@ -9,7 +9,7 @@ use queue_protocol::api::Step;
 use queue_protocol::{JobState, Lane, Reason};
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{AT_ONCE, claim, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{AT_ONCE, Pinned, claim, gpu, held, lent, nothing, person, submit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -151,25 +151,26 @@ async fn progress_is_the_holders_word_and_the_same_step_is_none() {
 #[tokio::test]
 async fn every_minute_is_a_line_of_the_chart() {
     let broker = fresh_workshop().await;
+    let workshop = Pinned::of(broker.clone());
+    let at = |seconds| workshop.at(Duration::from_secs(seconds));
     let ada = person("ada");
-    let job = submit(&broker, &ada).await;
-    broker.tick().await.unwrap();
+    let job = submit(&at(0), &ada).await;
+    at(0).tick().await.unwrap();
     let worker = gpu("gpu-1");
-    let later = broker.at_clock_offset(Duration::from_secs(4));
-    let claimed = lent(&later, &worker).await;
+    let claimed = lent(&at(4), &worker).await;
+    at(4).tick().await.unwrap();
+    at(9).tick().await.unwrap();
+    at(9).finish(&worker, held(&claimed), &nothing()).await.unwrap();
+    submit(&at(9), &ada).await;
+    let later = at(120);
     later.tick().await.unwrap();
-    let later = broker.at_clock_offset(Duration::from_secs(9));
-    later.tick().await.unwrap();
-    later.finish(&worker, held(&claimed), &nothing()).await.unwrap();
-    submit(&later, &ada).await;
-    broker.at_clock_offset(2 * MINUTE).tick().await.unwrap();
-    let minutes = broker.minutes(10).await.unwrap();
+    let minutes = later.minutes(10).await.unwrap();
     let sum = |of: fn(&queue_protocol::api::Minute) -> u64| minutes.iter().map(of).sum::<u64>();
     assert_eq!((sum(|m| m.submitted), sum(|m| m.completed), minutes.last().unwrap().pending), (2, 1, 1));
     assert!((8_900..9_500).contains(&sum(|m| m.busy_ms)), "from 4 s before to 9 s: {minutes:?}");
     let wait = minutes.iter().find_map(|minute| minute.wait_p50).unwrap();
     assert!((4_000..4_500).contains(&wait), "{wait}");
-    let facts = later.people_facts(&[ada]).await.unwrap().remove(0);
+    let facts = at(9).people_facts(&[ada]).await.unwrap().remove(0);
     assert_eq!((facts.used.completed, facts.used.started, facts.waiting), (1, 1, 1));
     assert!((5_000..5_500).contains(&facts.used.gpu_ms), "{facts:?}");
     let states: Vec<_> = broker.story(job).await.unwrap().into_iter().map(|event| event.state).collect();
@@ -178,21 +179,22 @@ async fn every_minute_is_a_line_of_the_chart() {
 
 #[tokio::test]
 async fn a_gpu_that_takes_nothing_more_is_paid_for_while_it_is_connected() {
-    let broker = fresh_workshop().await;
+    let workshop = Pinned::of(fresh_workshop().await);
+    let at = |seconds| workshop.at(Duration::from_secs(seconds));
     let worker = gpu("gpu-1");
-    submit(&broker, &person("ada")).await;
-    let claimed = lent(&broker, &worker).await;
-    broker.order_worker(&worker, WorkerOrder::Drain).await.unwrap();
-    broker.tick().await.unwrap();
-    let after = async |seconds: u64| {
-        let later = broker.at_clock_offset(Duration::from_secs(seconds));
-        later.tick().await.unwrap();
-        let (idle_since, gpus) = later.gpu_time().await.unwrap();
-        (idle_since.is_some(), gpus.ready_ms / 1_000, gpus.busy_ms / 1_000)
+    submit(&at(0), &person("ada")).await;
+    let claimed = lent(&at(0), &worker).await;
+    at(0).order_worker(&worker, WorkerOrder::Drain).await.unwrap();
+    at(0).tick().await.unwrap();
+    // What takes a moment in between may come before or after the second.
+    let seconds = |ms: u64| (ms + 500) / 1_000;
+    let after = async |then: u64| {
+        at(then).tick().await.unwrap();
+        let (idle_since, gpus) = at(then).gpu_time().await.unwrap();
+        (idle_since.is_some(), seconds(gpus.ready_ms), seconds(gpus.busy_ms))
     };
     assert_eq!(after(5).await, (false, 5, 5), "its job is finished there");
-    let later = broker.at_clock_offset(Duration::from_secs(5));
-    later.finish(&worker, held(&claimed), &nothing()).await.unwrap();
+    at(5).finish(&worker, held(&claimed), &nothing()).await.unwrap();
     assert_eq!(after(9).await, (true, 9, 5));
     assert_eq!(after(16).await, (true, 16, 5));
     assert_eq!(after(90).await, (false, 16, 5), "nobody has heard of it for a minute");

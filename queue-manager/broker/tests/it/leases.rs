@@ -10,18 +10,15 @@ use queue_protocol::link::HeldLease;
 use queue_protocol::{JobState, LeaseToken, Reason};
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{LEASE, claim, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{LEASE, Pinned, claim, gpu, held, lent, nothing, person, submit};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Reaps once a second up to `until`, as the janitor does: a longer gap would count as an outage.
-async fn reap_until(
-    broker: &queue_broker::Broker,
-    until: Duration,
-) -> Vec<(queue_protocol::JobId, JobState)> {
+async fn reap_until(workshop: &Pinned, until: Duration) -> Vec<(queue_protocol::JobId, JobState)> {
     let mut taken = Vec::new();
     for second in 0..=until.as_secs() {
-        let at = broker.at_clock_offset(Duration::from_secs(second));
+        let at = workshop.at(Duration::from_secs(second));
         match at.reap(LEASE).await.unwrap() {
             Reaped::Did { taken_back: jobs, .. } => taken.extend(jobs),
             Reaped::Moved(gap) => panic!("no outage of {gap} ms happened"),
@@ -32,18 +29,18 @@ async fn reap_until(
 
 #[tokio::test]
 async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
-    let broker = fresh_workshop().await;
+    let workshop = Pinned::of(fresh_workshop().await);
     let ada = person("ada");
-    let first = submit(&broker, &ada).await;
-    submit(&broker, &ada).await;
-    lent(&broker, &gpu("gpu-1")).await;
-    assert_eq!(reap_until(&broker, 29 * SECOND).await, []);
-    let later = broker.at_clock_offset(LEASE + SECOND);
+    let first = submit(&workshop.at(Duration::ZERO), &ada).await;
+    submit(&workshop.at(Duration::ZERO), &ada).await;
+    lent(&workshop.at(Duration::ZERO), &gpu("gpu-1")).await;
+    assert_eq!(reap_until(&workshop, 29 * SECOND).await, []);
+    let later = workshop.at(LEASE + SECOND);
     assert_eq!(
         later.reap(LEASE).await.unwrap(),
         Reaped::Did { taken_back: vec![(first, JobState::Pending)], due: vec![] }
     );
-    let job = broker.job(first).await.unwrap().unwrap();
+    let job = later.job(first).await.unwrap().unwrap();
     assert_eq!((job.state, job.reason), (JobState::Pending, Some(Reason::WorkerLost)));
     assert!(!job.shows_files(), "files of the lost attempt vanish");
     let again = match claim(&later, &gpu("gpu-2")).await {
@@ -55,14 +52,14 @@ async fn a_lease_that_ended_puts_the_job_back_at_the_head_of_its_line() {
 
 #[tokio::test]
 async fn a_renewed_lease_goes_on() {
-    let broker = fresh_workshop().await;
-    submit(&broker, &person("ada")).await;
-    let claimed = lent(&broker, &gpu("gpu-1")).await;
-    reap_until(&broker, 20 * SECOND).await;
-    let later = broker.at_clock_offset(20 * SECOND);
+    let workshop = Pinned::of(fresh_workshop().await);
+    submit(&workshop.at(Duration::ZERO), &person("ada")).await;
+    let claimed = lent(&workshop.at(Duration::ZERO), &gpu("gpu-1")).await;
+    reap_until(&workshop, 20 * SECOND).await;
+    let later = workshop.at(20 * SECOND);
     assert_eq!(later.renew(&gpu("gpu-1"), held(&claimed), LEASE).await.unwrap(), Renewed::Renewed);
     for second in 21..=49 {
-        let at = broker.at_clock_offset(second * SECOND);
+        let at = workshop.at(second * SECOND);
         assert_eq!(at.reap(LEASE).await.unwrap(), Reaped::Did { taken_back: vec![], due: vec![] });
     }
 }
@@ -95,21 +92,23 @@ async fn an_old_token_or_another_worker_changes_nothing() {
 
 #[tokio::test]
 async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
-    let broker = fresh_workshop().await;
+    let workshop = Pinned::of(fresh_workshop().await);
     let ada = person("ada");
-    submit(&broker, &ada).await;
-    let late = lent(&broker, &gpu("gpu-1")).await;
-    reap_until(&broker, LEASE + SECOND).await;
+    submit(&workshop.at(Duration::ZERO), &ada).await;
+    let late = lent(&workshop.at(Duration::ZERO), &gpu("gpu-1")).await;
+    reap_until(&workshop, LEASE + SECOND).await;
+    let start = LEASE + SECOND;
+    let broker = workshop.at(start);
     let settled = broker.finish(&gpu("gpu-1"), held(&late), &nothing()).await.unwrap();
     assert_eq!(settled, Settled::Ended(JobState::Completed));
     assert_eq!(broker.status().await.unwrap().queue_depth, 0);
 
     submit(&broker, &ada).await;
-    let too_late = lent(&broker, &gpu("gpu-1")).await;
-    let start = LEASE + SECOND;
+    let too_late = lent(&workshop.at(start), &gpu("gpu-1")).await;
     for second in 0..=LEASE.as_secs() + 1 {
-        broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
+        workshop.at(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
     }
+    let broker = workshop.at(2 * start);
     let winner = lent(&broker, &gpu("gpu-2")).await;
     assert_eq!(broker.finish(&gpu("gpu-1"), held(&too_late), &nothing()).await.unwrap(), Settled::Lost);
     let settled = broker.finish(&gpu("gpu-2"), held(&winner), &nothing()).await.unwrap();
@@ -119,15 +118,16 @@ async fn a_late_finish_counts_until_somebody_else_has_claimed_the_job() {
 #[tokio::test]
 async fn a_job_that_took_down_three_workers_is_parked() {
     let broker = fresh_workshop().await;
-    let job = submit(&broker, &person("ada")).await;
-    broker.reap(LEASE).await.unwrap();
+    let workshop = Pinned::of(broker.clone());
+    let job = submit(&workshop.at(Duration::ZERO), &person("ada")).await;
+    workshop.at(Duration::ZERO).reap(LEASE).await.unwrap();
     for round in 0..3_u32 {
         let start = (LEASE + 2 * SECOND) * round;
-        let then = broker.at_clock_offset(start);
+        let then = workshop.at(start);
         let Claimed::Lent(lent) = claim(&then, &gpu("gpu-1")).await else { panic!("round {round}") };
         assert_eq!(then.renew(&gpu("gpu-1"), held(&lent), LEASE).await.unwrap(), Renewed::Renewed);
         for second in 0..=LEASE.as_secs() + 1 {
-            broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
+            workshop.at(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
         }
     }
     let parked = broker.job(job).await.unwrap().unwrap();
@@ -139,16 +139,15 @@ async fn a_job_that_took_down_three_workers_is_parked() {
 #[tokio::test]
 async fn a_job_that_never_reached_its_worker_is_not_to_blame_for_the_lost_link() {
     let broker = fresh_workshop().await;
-    let job = submit(&broker, &person("ada")).await;
-    broker.reap(LEASE).await.unwrap();
+    let workshop = Pinned::of(broker.clone());
+    let job = submit(&workshop.at(Duration::ZERO), &person("ada")).await;
+    workshop.at(Duration::ZERO).reap(LEASE).await.unwrap();
     for round in 0..10_u32 {
         let start = (LEASE + 2 * SECOND) * round;
-        assert!(
-            matches!(claim(&broker.at_clock_offset(start), &gpu("gpu-1")).await, Claimed::Lent(_)),
-            "round {round}"
-        );
+        let claimed = claim(&workshop.at(start), &gpu("gpu-1")).await;
+        assert!(matches!(claimed, Claimed::Lent(_)), "round {round}");
         for second in 0..=LEASE.as_secs() + 1 {
-            broker.at_clock_offset(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
+            workshop.at(start + Duration::from_secs(second)).reap(LEASE).await.unwrap();
         }
         let now = broker.job(job).await.unwrap().unwrap();
         let wanted = if round < 9 { JobState::Pending } else { JobState::Failed };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue_protocol::Lane;
 
 use crate::redis_server::fresh_workshop;
-use crate::workshop::{Submit, gpu, held, lent, nothing, person, submit};
+use crate::workshop::{Pinned, Submit, gpu, held, lent, nothing, person, submit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -48,16 +48,17 @@ async fn where_turns_count_a_new_job_starts_before_everybodys_second() {
     let broker = fresh_workshop().await;
     broker.configure(None, &[("mode", "round_robin")]).await.unwrap();
     let (ada, ben) = (person("ada"), person("ben"));
+    let workshop = Pinned::of(broker);
     for who in [&ada, &ada, &ada, &ben, &ben] {
-        submit(&broker, who).await;
+        submit(&workshop.at(Duration::ZERO), who).await;
     }
-    for _ in 0..3 {
-        let claimed = lent(&broker, &gpu("gpu-1")).await;
-        let later = broker.at_clock_offset(MINUTE);
+    for n in 0..3 {
+        let claimed = lent(&workshop.at(n * MINUTE), &gpu("gpu-1")).await;
+        let later = workshop.at((n + 1) * MINUTE);
         later.finish(&gpu("gpu-1"), held(&claimed), &nothing()).await.unwrap();
     }
     // Two wait, one of each, and it is ben's turn in the round that has begun.
-    let line = broker.lineup(5).await.unwrap();
+    let line = workshop.at(3 * MINUTE).lineup(5).await.unwrap();
     assert_eq!(line.first.len(), 2);
     let (_, latest) = line.new_job.unwrap();
     assert!((MINUTE..2 * MINUTE).contains(&latest), "after ben's and before ada's: {latest:?}");

@@ -14,8 +14,8 @@ use queue_protocol::{FailureKind, JobId, JobState, Lane, Reason};
 
 use crate::redis_server::fresh_workshop;
 use crate::workshop::{
-    AT_ONCE, LEASE, Submit, claim, claim_as, gpu, heard_of, held, here, kind, lent, needs, nothing, person,
-    submit,
+    AT_ONCE, LEASE, Pinned, Submit, claim, claim_as, gpu, heard_of, held, here, kind, lent, needs, nothing,
+    person, submit,
 };
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -199,14 +199,15 @@ async fn what_nobody_here_can_run_is_on_hold_and_blocks_nobody() {
 #[tokio::test]
 async fn a_worker_that_is_silent_for_a_minute_is_gone() {
     let broker = fresh_workshop().await;
-    here(&broker, &gpu("small"), &[1]).await;
-    here(&broker, &gpu("large"), &[1, 2]).await;
+    let workshop = Pinned::of(broker.clone());
+    here(&workshop.at(Duration::ZERO), &gpu("small"), &[1]).await;
+    here(&workshop.at(Duration::ZERO), &gpu("large"), &[1, 2]).await;
     let ada = person("ada");
     let film = Submit { needs: 2, ..Submit::of(&ada) };
-    film.to(&broker).await;
+    film.to(&workshop.at(Duration::ZERO)).await;
     broker.teach(&kind(&[1]), &[(needs(2).id, false)]).await.unwrap();
     for second in (0..70).step_by(7) {
-        let then = broker.at_clock_offset(Duration::from_secs(second));
+        let then = workshop.at(Duration::from_secs(second));
         heard_of(&then, &gpu("small"), &[]).await;
         then.reap(LEASE).await.unwrap();
         let expected = (second > 60).then_some(Reason::OnHold);
@@ -232,24 +233,26 @@ async fn a_job_that_went_down_with_a_worker_goes_to_another_one() {
 async fn a_failed_run_is_tried_again_after_a_wait_where_that_is_configured() {
     let broker = fresh_workshop().await;
     broker.configure(None, &[("attempts_out_of_memory", "3"), ("backoff_ms", "2000")]).await.unwrap();
-    let job = submit(&broker, &person("ada")).await;
+    let workshop = Pinned::of(broker.clone());
+    let job = submit(&workshop.at(Duration::ZERO), &person("ada")).await;
     let (worker, mut clock) = (gpu("gpu-1"), Duration::ZERO);
-    broker.reap(LEASE).await.unwrap();
+    workshop.at(clock).reap(LEASE).await.unwrap();
     for wait in [2, 4] {
-        let claimed = lent(&broker.at_clock_offset(clock), &worker).await;
-        let then = broker.at_clock_offset(clock);
+        let claimed = lent(&workshop.at(clock), &worker).await;
+        let then = workshop.at(clock);
         let kind = FailureKind::OutOfMemory;
         assert_eq!(then.fail(&worker, held(&claimed), kind, &nothing()).await.unwrap(), Settled::Again);
         assert_eq!(then.fail(&worker, held(&claimed), kind, &nothing()).await.unwrap(), Settled::Again);
         assert_eq!(reason(&broker, job).await, Some(Reason::BackingOff));
         clock += Duration::from_millis(wait * 1_000 - 500);
-        broker.at_clock_offset(clock).reap(LEASE).await.unwrap();
-        assert_eq!(claim(&broker.at_clock_offset(clock), &worker).await, Claimed::Idle, "not yet");
+        workshop.at(clock).reap(LEASE).await.unwrap();
+        assert_eq!(claim(&workshop.at(clock), &worker).await, Claimed::Idle, "not yet");
         clock += Duration::from_secs(1);
-        broker.at_clock_offset(clock).reap(LEASE).await.unwrap();
+        workshop.at(clock).reap(LEASE).await.unwrap();
     }
-    let claimed = lent(&broker.at_clock_offset(clock), &worker).await;
-    let last = broker.fail(&worker, held(&claimed), FailureKind::OutOfMemory, &nothing()).await.unwrap();
+    let claimed = lent(&workshop.at(clock), &worker).await;
+    let last =
+        workshop.at(clock).fail(&worker, held(&claimed), FailureKind::OutOfMemory, &nothing()).await.unwrap();
     assert_eq!(last, Settled::Ended(JobState::Failed));
     assert_eq!(broker.cancel(job, None, AT_ONCE).await.unwrap(), Cancelled::Ended(JobState::Failed));
 }

@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 
 use crate::listening::listening;
 use crate::redis_server::{
-    APPENDING, answers, connection, engine, fresh_name, on_a_socket, open, rewrite_log, socket, written,
+    APPENDING, PATIENCE, answers, connection, engine, fresh_name, on_a_socket, open_patiently, rewrite_log,
+    socket, written,
 };
 use crate::workshop::{AT_ONCE, LEASE, Submit, claim, gpu, held, nothing, person, submit};
 
@@ -139,7 +140,7 @@ async fn after_a_torn_log_everything_adds_up_and_nothing_is_given_out_twice() {
     let folder = tempfile::tempdir().unwrap();
     let _server = on_a_socket(folder.path(), &APPENDING);
     let workshop = fresh_name();
-    let broker = open(&Store::Socket(socket(folder.path())), &workshop).await;
+    let broker = open_patiently(&Store::Socket(socket(folder.path())), &workshop).await;
     let mut heard = listening(&broker).await;
     let (people, workers) = (["ada", "ben", "cam"].map(person), ["gpu-1", "gpu-2", "gpu-3"].map(gpu));
     let (mut seen, mut logs) = (Seen::default(), Vec::new());
@@ -168,7 +169,7 @@ async fn live_on(log: &Log, workshop: &Workshop, seen: &Seen) {
     while tokio::net::UnixStream::connect(socket(folder.path())).await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let broker = Broker::new(&Store::Socket(socket(folder.path())), workshop).unwrap();
+    let broker = Broker::patient(&Store::Socket(socket(folder.path())), workshop, PATIENCE).unwrap();
     answers(&broker).await;
     let mut heard = listening(&broker).await;
 
@@ -186,6 +187,6 @@ async fn live_on(log: &Log, workshop: &Workshop, seen: &Seen) {
     assert!(after.numbers.len() >= 6);
     assert_eq!(after.numbers.intersection(&seen.numbers).next(), None, "a number with another meaning");
 
-    open(&Store::Socket(socket(folder.path())), workshop).await;
+    open_patiently(&Store::Socket(socket(folder.path())), workshop).await;
     assert_eq!(broker.recount().await.unwrap(), Vec::<String>::new());
 }

@@ -1,6 +1,6 @@
 //! What tests say about a workshop, in few words.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_broker::transitions::attend::{Arrival, Attended};
 use queue_broker::transitions::claim::{Claimed, Forgotten, Lent};
@@ -78,6 +78,24 @@ impl<'a> Submit<'a> {
                 inputs: &[],
             })
             .await
+    }
+}
+
+/// A workshop in a time of its own: only what a test says lets time pass, and a machine that stands still does not.
+pub struct Pinned(Broker, Instant);
+
+impl Pinned {
+    /// At its beginning.
+    pub fn of(broker: Broker) -> Self {
+        Self(broker, Instant::now())
+    }
+
+    /// So long after its beginning.
+    pub fn at(&self, since: Duration) -> Broker {
+        let now = 100 * LEASE + since;
+        self.0.at_clock_offset(
+            now.checked_sub(self.1.elapsed()).expect("a test that takes less than 50 minutes"),
+        )
     }
 }
 

@@ -3,9 +3,10 @@
 use fantoccini::Locator;
 use reqwest::{Client, Method};
 use serde_json::Value;
-use testkit::browser::Driver;
+use testkit::browser::{Driver, PATIENCE};
 use testkit::process::repository;
 use testkit::{Workshop, WorkshopBuilder};
+use tokio_util::task::TaskTracker;
 
 const PAGE: &str = "/user001/account";
 
@@ -20,6 +21,14 @@ async fn a_person_sees_where_they_are_signed_in_and_gives_and_takes_tokens_by_fo
     let ada = workshop.person("user001").unwrap();
     let elsewhere = ada.session().await.unwrap();
     let mut tab_elsewhere = ada.tab_of_session(&elsewhere, None).await.unwrap();
+    // Whoever does not read answers no pings, and is thought to be gone.
+    let listening = TaskTracker::new().spawn(async move {
+        loop {
+            if let Ok(code) = tab_elsewhere.closed().await {
+                return code;
+            }
+        }
+    });
     let driver = Driver::start(&workshop.data()).await.unwrap();
     for (width, height, label) in [(1280, 800, "a <b>script</b>"), (360, 740, "another")] {
         let browser = driver.browser(width, height).await.unwrap();
@@ -55,7 +64,8 @@ async fn a_person_sees_where_they_are_signed_in_and_gives_and_takes_tokens_by_fo
         assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "this browser's alone");
         browser.close().await.unwrap();
     }
-    assert!(tab_elsewhere.closed().await.unwrap().is_some(), "what it had opened is closed");
+    let code = tokio::time::timeout(PATIENCE, listening).await.unwrap().unwrap();
+    assert!(code.is_some(), "what it had opened is closed");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn the_instructor_sees_live_counts_and_a_participant_has_no_dashboard() {
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
     let (mut feed, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::sampled_picture(1, 100)).await.unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 400)).await.unwrap();
     let (mut known, mut running) = (version.to_owned(), false);
     while !running {
         let message = feed.next().await.unwrap().unwrap();

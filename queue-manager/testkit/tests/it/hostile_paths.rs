@@ -158,7 +158,7 @@ async fn send(workshop: &Workshop, base: &str, n: usize, (method, path): (&str, 
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let answer = wire::say(base, request.as_bytes()).await.unwrap();
+    let answer = wire::say_whole(base, request.as_bytes()).await.unwrap();
     let canary = String::from_utf8_lossy(&answer).contains(CANARY);
     Sent { what: format!("{method} {what}"), statuses: wire::statuses(&answer), canary }
 }
@@ -298,7 +298,7 @@ async fn a_workers_outputs_go_to_its_job_and_nowhere_else() {
             "{head}\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{WRITTEN}",
             WRITTEN.len()
         );
-        wire::statuses(&wire::say(&workshop.link, request.as_bytes()).await.unwrap())
+        wire::statuses(&wire::say_whole(&workshop.link, request.as_bytes()).await.unwrap())
     };
     assert_eq!(put("output/fine.png").await, [204], "so the lease is right");
     for up in UP {

@@ -28,12 +28,11 @@ async fn two_people_click_run_on_the_same_graph_and_each_sees_their_own_picture(
     for (browser, name) in browsers.iter().zip(people) {
         open_seat(&workshop, browser, name).await;
     }
-    let graph = graphs::sampled_picture(7, 60);
-    for (browser, name) in browsers.iter().zip(people) {
-        browser.run(&graph, name).await.unwrap();
-    }
+    let graph = graphs::sampled_picture(7, 100);
+    browsers[0].run(&graph, people[0]).await.unwrap();
     browsers[0].progress_on_a_node().await.unwrap();
     browsers[0].screenshot(&screenshots().join("seat-running.png")).await.unwrap();
+    browsers[1].run(&graph, people[1]).await.unwrap();
     for (browser, name) in browsers.iter().zip(people) {
         let address = browser.picture_on_a_node().await.unwrap();
         browser.screenshot(&screenshots().join(format!("seat-{name}-done.png"))).await.unwrap();
@@ -107,6 +106,14 @@ async fn without_the_frontend_a_dropped_workflow_runs_and_its_picture_shows() {
         input.send_keys(file.to_str().unwrap()).await.unwrap();
         let said = "return document.getElementById('message').textContent.includes('not a workflow');";
         browser.wait_for("the reason", said, vec![]).await.unwrap();
+        workshop.person(name).unwrap().submit(&graphs::white_picture()).await.unwrap();
+        let listed = "return document.querySelectorAll('#jobs li[data-state=completed]').length === 2;";
+        browser.wait_for("a job from elsewhere", listed, vec![]).await.unwrap();
+        assert_eq!(
+            browser.script(said, vec![]).await.unwrap(),
+            json!(true),
+            "a list that renews itself takes no answer away"
+        );
         let told = "return !document.getElementById('simulated').hidden;";
         assert_eq!(
             browser.script(told, vec![]).await.unwrap(),

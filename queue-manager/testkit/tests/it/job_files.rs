@@ -22,7 +22,7 @@ fn made_by(workshop: &Workshop, job: &str) -> PathBuf {
 async fn a_film_larger_than_a_file_may_be_fails_its_job_in_plain_words() {
     let workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
     let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
-    let id = ada.submit(&graphs::sampled_picture(1, 50)).await.unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 200)).await.unwrap();
     workshop.wait_for_comfyui_to_run(1).await.unwrap();
     workshop.workers[0].signal(Signal::STOP).unwrap();
     wait_until_comfyui_is_idle(&workshop).await;

@@ -21,13 +21,20 @@ struct GpuBox {
 }
 
 impl GpuBox {
-    fn new() -> Self {
+    async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let port = free_port().unwrap();
         let mut comfyui = Command::new(our_program("simulated-comfyui").unwrap());
         comfyui.args(["--port", &port.to_string(), "--folder"]).arg(home.path().join("comfyui"));
         let running = Process::start(comfyui, &home.path().join("comfyui.log")).unwrap();
-        Self { home, comfyui: format!("http://127.0.0.1:{port}"), _running: running }
+        let url = format!("http://127.0.0.1:{port}");
+        waiting::until("ComfyUI", LIMIT, async || {
+            let answer = reqwest::get(format!("{url}/system_stats")).await?;
+            Ok(answer.status().is_success().then_some(()))
+        })
+        .await
+        .unwrap();
+        Self { home, comfyui: url, _running: running }
     }
 
     /// The line an operator pastes: what the server hands out, piped into bash.
@@ -80,7 +87,7 @@ async fn runs_a_job(workshop: &Workshop) {
 #[tokio::test]
 async fn a_gpu_box_joins_with_curl_and_a_token_that_is_good_once_and_is_kept_up() {
     let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
-    let (gpu, token) = (GpuBox::new(), join_token(&workshop, "gpu-7").await);
+    let (gpu, token) = (GpuBox::new().await, join_token(&workshop, "gpu-7").await);
     let joined = gpu.paste(&workshop.link, &token).await;
     assert!(joined.status.success() && said(&joined).contains("Connected"), "{}", said(&joined));
     workshop.wait_for_workers(1).await.unwrap();
@@ -98,7 +105,7 @@ async fn a_gpu_box_joins_with_curl_and_a_token_that_is_good_once_and_is_kept_up(
     assert!(again.status.success() && said(&again).contains("runs already"), "{}", said(&again));
     assert_eq!(gpu.worker(), Some(first), "a second run changes nothing");
 
-    let other = GpuBox::new();
+    let other = GpuBox::new().await;
     let refused = other.paste(&workshop.link, &token).await;
     assert_eq!(refused.status.code(), Some(1));
     assert!(
@@ -140,7 +147,7 @@ fn with_systemd(gpu: &GpuBox) -> (String, std::path::PathBuf) {
 #[tokio::test]
 async fn a_box_that_joins_again_keeps_what_it_was_told_and_its_unit_keeps_the_worker_up() {
     let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
-    let (gpu, token) = (GpuBox::new(), join_token(&workshop, "gpu-7").await);
+    let (gpu, token) = (GpuBox::new().await, join_token(&workshop, "gpu-7").await);
     let command = ["--comfyui", &gpu.comfyui, "--comfyui-command", "echo 'its own'; sleep 600"];
     let joined = gpu.script(&[[workshop.link.as_str(), &token].as_slice(), &command].concat(), &[]).await;
     assert!(joined.status.success() && said(&joined).contains("Connected"), "{}", said(&joined));
@@ -173,7 +180,7 @@ async fn a_box_that_joins_again_keeps_what_it_was_told_and_its_unit_keeps_the_wo
 #[tokio::test]
 async fn a_gpu_box_without_a_network_device_joins_through_its_proxy() {
     let workshop = WorkshopBuilder::new().workers(0).start().await.unwrap();
-    let (gpu, token) = (GpuBox::new(), join_token(&workshop, "gpu-7").await);
+    let (gpu, token) = (GpuBox::new().await, join_token(&workshop, "gpu-7").await);
     let proxy = ProxyServer::start(workshop.link.strip_prefix("http://").unwrap(), None).await;
     let address = format!("http://queue-manager.test:{}", workshop.link.rsplit(':').next().unwrap());
     let by_proxy = format!("socks5://{}", proxy.address);
@@ -226,7 +233,7 @@ async fn join_tokens_that_are_old_or_revoked_open_nothing_and_the_program_is_for
 
 #[tokio::test]
 async fn a_box_that_lacks_something_is_told_what_and_nothing_is_started() {
-    let gpu = GpuBox::new();
+    let gpu = GpuBox::new().await;
     let nowhere = format!("http://127.0.0.1:{}", free_port().unwrap());
     for (arguments, status, word) in [
         (vec!["--nonsense"], 2, "usage"),

@@ -40,7 +40,7 @@ impl Drop for Kept {
 }
 
 async fn with_kept_comfyui() -> Kept {
-    let mut workshop = WorkshopBuilder::new().lease_ms(3_000).workers(0).start().await.unwrap();
+    let mut workshop = WorkshopBuilder::new().lease_ms(8_000).workers(0).start().await.unwrap();
     let (port, folder) = (free_port().unwrap(), workshop.data().join("comfyui"));
     let program = our_program("simulated-comfyui").unwrap();
     // A compound command, so that a shell stands between.
@@ -56,7 +56,7 @@ async fn with_kept_comfyui() -> Kept {
 
 #[tokio::test]
 async fn a_worker_whose_comfyui_does_not_stop_says_so_and_claims_nothing_until_it_has() {
-    let workshop = WorkshopBuilder::new().lease_ms(2_000).start().await.unwrap();
+    let workshop = WorkshopBuilder::new().lease_ms(8_000).start().await.unwrap();
     let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
     stuck_job(&workshop, &ada).await;
     waiting::until("the worker to say so", LIMIT, async || {
@@ -107,12 +107,12 @@ async fn a_job_that_kills_its_comfyui_again_and_again_is_parked_and_the_next_one
     let poison = answer["prompt_id"].as_str().unwrap().to_owned();
     ada.wait_for(&poison, "running").await.unwrap();
     let next = ben.submit(&graphs::white_picture()).await.unwrap();
+    tab.hear_the_end(&poison).await.unwrap();
     let job = ada.wait_for(&poison, "failed").await.unwrap();
     assert_eq!((&job["reason"], &job["attempts"]), (&json!("parked"), &json!(3)));
     assert_eq!(ben.wait_for(&next, "completed").await.unwrap()["attempts"], 1);
     let starts = workshop.workers[0].output().matches("started ComfyUI").count();
     assert_eq!(starts, 4, "once, and again after each of its ends");
-    tab.hear_the_end(&poison).await.unwrap();
     let heard = |kind: &str| tab.heard.iter().filter(|m| m["type"] == kind).collect::<Vec<_>>();
     assert_eq!(heard("notification").len(), 2, "it was to run again");
     let errors = heard("execution_error");
@@ -122,7 +122,7 @@ async fn a_job_that_kills_its_comfyui_again_and_again_is_parked_and_the_next_one
 
 #[tokio::test]
 async fn a_comfyui_that_runs_already_is_adopted_and_not_started_twice() {
-    let mut workshop = WorkshopBuilder::new().lease_ms(3_000).start().await.unwrap();
+    let mut workshop = WorkshopBuilder::new().lease_ms(30_000).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let id = ada.submit(&graphs::sampled_picture(1, 200)).await.unwrap();
     ada.wait_for(&id, "running").await.unwrap();

@@ -97,9 +97,20 @@ pub fn fresh_name() -> Workshop {
     format!("t{:016x}", rand::random::<u64>()).parse().unwrap()
 }
 
+/// How long a test waits for an answer that comes in less than a millisecond, if the machine does not stand still.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A workshop of that name, as soon as the store answers.
+pub async fn open_patiently(store: &Store, workshop: &Workshop) -> Broker {
+    opened(Broker::patient(store, workshop, PATIENCE).unwrap()).await
+}
+
+/// The same, waiting for an answer as the service does.
 pub async fn open(store: &Store, workshop: &Workshop) -> Broker {
-    let broker = Broker::new(store, workshop).unwrap();
+    opened(Broker::new(store, workshop).unwrap()).await
+}
+
+async fn opened(broker: Broker) -> Broker {
     answers(&broker).await;
     broker.open(&[]).await.unwrap();
     broker
@@ -149,7 +160,7 @@ pub fn connection(folder: &Path) -> redis::Connection {
 impl RedisServer {
     /// A workshop nobody else uses.
     pub async fn workshop(&self) -> Broker {
-        open(&self.store(), &fresh_name()).await
+        open_patiently(&self.store(), &fresh_name()).await
     }
 
     /// Writes past the scripts, to the only workshop here.
@@ -177,8 +188,12 @@ impl RedisServer {
         match self {
             Self::Single { folder, .. } => {
                 let client = redis::Client::open(redis::ConnectionAddr::Unix(socket(folder.path()))).unwrap();
+                let patient = redis::AsyncConnectionConfig::new()
+                    .set_response_timeout(Some(PATIENCE))
+                    .set_connection_timeout(Some(PATIENCE));
                 for _ in 0..500 {
-                    if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
+                    let connection = client.get_multiplexed_async_connection_with_config(&patient);
+                    if let Ok(mut connection) = connection.await {
                         return command.query_async(&mut connection).await.unwrap();
                     }
                     tokio::time::sleep(Duration::from_millis(20)).await;
