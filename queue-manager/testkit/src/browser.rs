@@ -3,6 +3,7 @@
 pub mod editor;
 pub mod queue_panel;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::process::{Process, free_port, repository};
@@ -23,6 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Driver {
     process: Process,
     url: String,
+    /// Where browsers put their profiles; they do not always take them away.
+    profiles: TempDir,
 }
 
 impl Drop for Driver {
@@ -32,6 +36,15 @@ impl Drop for Driver {
         if let Some(group) = group {
             // Gone already is as good.
             let _ = kill_process_group(group, Signal::KILL);
+        }
+        // The last of them may still write for a moment.
+        for _ in 0..50 {
+            match std::fs::remove_dir_all(self.profiles.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                _ => break,
+            }
         }
     }
 }
@@ -44,7 +57,8 @@ impl Driver {
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).process_group(0);
+        let profiles = tempfile::tempdir()?;
+        command.arg(format!("--port={port}")).env("TMPDIR", profiles.path()).process_group(0);
         let process = Process::start(command, &folder.join("chromedriver.log"))
             .context("apt-get install chromium chromium-driver")?;
         let url = format!("http://127.0.0.1:{port}");
@@ -52,7 +66,7 @@ impl Driver {
             Ok(reqwest::get(format!("{url}/status")).await?.status().is_success().then_some(()))
         })
         .await?;
-        Ok(Self { process, url })
+        Ok(Self { process, url, profiles })
     }
 
     /// A new browser of a window size.
