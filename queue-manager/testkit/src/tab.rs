@@ -12,6 +12,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A tab that answers nothing is closed after up to a minute.
+const CLOSING: Duration = Duration::from_secs(120);
+
 /// The client's end of a websocket.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -28,7 +31,7 @@ pub async fn connect(url: &str, authorization: &str) -> anyhow::Result<Socket> {
 /// Listens until the other end closes; the code it gave, or `None` when it went without a word.
 ///
 /// # Errors
-/// When it stays open for a minute.
+/// When it stays open for two minutes.
 pub async fn close_code(socket: &mut Socket) -> anyhow::Result<Option<u16>> {
     let closed = async {
         loop {
@@ -39,7 +42,7 @@ pub async fn close_code(socket: &mut Socket) -> anyhow::Result<Option<u16>> {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, closed).await.context("the socket stays open")
+    tokio::time::timeout(CLOSING, closed).await.context("the socket stays open")
 }
 
 /// `Authorization` of a name and a password.

@@ -350,6 +350,16 @@ impl Workshop {
         .await
     }
 
+    /// No job starts from here on.
+    ///
+    /// # Errors
+    /// When the queue-manager refuses.
+    pub async fn pause(&self) -> anyhow::Result<()> {
+        let request = self.person("instructor")?.request(reqwest::Method::PATCH, "/api/v1/queue");
+        request.json(&serde_json::json!({"paused": true})).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// kill -9 of the private redis-server.
     ///
     /// # Errors
@@ -358,7 +368,11 @@ impl Workshop {
         let info = self.redis(&["info", "server"]).await?;
         let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).context("no process_id")?;
         let pid = rustix::process::Pid::from_raw(pid.trim().parse()?).context("no pid")?;
-        Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+        // One that is still dying counts as living.
+        let its_folder = format!("/proc/{}/cwd", pid.as_raw_nonzero());
+        until("Redis to be gone", UP, async || Ok(std::fs::read_link(&its_folder).is_err().then_some(())))
+            .await
     }
 
     /// A command to the private redis-server.

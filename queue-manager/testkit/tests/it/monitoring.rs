@@ -24,7 +24,15 @@ async fn every_series_that_an_alert_or_a_panel_asks_for_is_published() {
     ada.wait_for(&id, "completed").await.unwrap();
     let id = ada.submit(&graphs::misbehaving(graphs::white_picture(), "2", "fail")).await.unwrap();
     ada.wait_for(&id, "failed").await.unwrap();
-    let page = reqwest::get(format!("{}/metrics", workshop.link)).await.unwrap().text().await.unwrap();
+    let page = testkit::waiting::until(
+        "the failure to be counted",
+        std::time::Duration::from_secs(20),
+        async || {
+            let page = reqwest::get(format!("{}/metrics", workshop.link)).await?.text().await?;
+            Ok(Some(page).filter(|page| page.contains("outcome=\"failed\"")))
+        },
+    );
+    let page = page.await.unwrap();
     let published = named(&page);
 
     let (rules, panels) = (read("alerts.yml"), read("grafana.json"));

@@ -43,7 +43,7 @@ async fn the_next_jobs_inputs_come_while_the_current_one_runs_and_nobody_elses()
     let met = eve.submit(&graphs::inverted_upload("in.png")).await.unwrap();
     eve.wait_for(&met, "completed").await.unwrap();
     upload(&eve, "other.png", 3).await;
-    let running = ada.submit(&graphs::sampled_picture(1, 400)).await.unwrap();
+    let running = ada.submit(&graphs::sampled_picture(1, 3_000)).await.unwrap();
     ada.wait_for(&running, "running").await.unwrap();
     let next = ben.submit(&graphs::inverted_upload("in.png")).await.unwrap();
     let later = eve.submit(&graphs::inverted_upload("other.png")).await.unwrap();
@@ -61,6 +61,8 @@ async fn the_next_jobs_inputs_come_while_the_current_one_runs_and_nobody_elses()
     assert_eq!(fetch(&workshop, &next, &bens).await, StatusCode::OK);
     assert_eq!(fetch(&workshop, &later, &eves).await, StatusCode::NOT_FOUND, "another job's");
     assert_eq!(fetch(&workshop, &next, &eves).await, StatusCode::NOT_FOUND, "another content");
+    let stop = ada.request(Method::DELETE, &format!("/api/v1/jobs/{running}")).send().await.unwrap();
+    assert!(stop.status().is_success());
     ben.wait_for(&next, "completed").await.unwrap();
     assert_eq!(fetch(&workshop, &next, &bens).await, StatusCode::NOT_FOUND, "the hint ended with the claim");
     eve.wait_for(&later, "completed").await.unwrap();

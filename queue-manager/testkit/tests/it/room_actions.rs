@@ -171,7 +171,11 @@ async fn a_running_job_is_stopped_failures_are_retried_and_dismissed_and_a_lost_
     // What is under the pointer stays there, struck out.
     let gone = "return !document.querySelector(\"#zone-problems li:not(.gone) [formaction$='/dismiss']\");";
     browser.wait_for("the problem to go", gone, vec![]).await.unwrap();
-    assert_eq!(room.last_deed().await.0, "cause.dismiss");
+    waiting::until("the log to have it", LONG, async || {
+        Ok((room.last_deed().await.0 == "cause.dismiss").then_some(()))
+    })
+    .await
+    .unwrap();
     room.workshop.workers[0].stop().await.unwrap();
     click(&browser, "#w-gpu-1 [formaction='/workers/gpu-1/forget']").await;
     let gone = "return !document.querySelector('#w-gpu-1:not(.gone)');";

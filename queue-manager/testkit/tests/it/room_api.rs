@@ -203,10 +203,10 @@ async fn whoever_is_signed_out_everywhere_signs_in_with_the_same_password() {
 async fn the_room_says_who_had_what_and_a_jobs_story_what_happened() {
     let room = Dashboard::open(WorkshopBuilder::new().step_ms(30)).await;
     let ada = room.workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::sampled_picture(1, 60)).await.unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, 400)).await.unwrap();
     let step = waiting::until("a step of the sampler", LONG, async || {
         let seen = room.ask("/room").await;
-        Ok(Some(seen["workers"][0]["step"].clone()).filter(|step| step["max"] == 60))
+        Ok(Some(seen["workers"][0]["step"].clone()).filter(|step| step["max"] == 400))
     });
     assert_eq!(step.await.unwrap()["node"], "KSampler");
     ada.wait_for(&id, "completed").await.unwrap();

@@ -237,7 +237,7 @@ pub fn of_people() -> Vec<Row> {
     let press = |verb: &str, before: Call, api: Call, deed| {
         button(page, format!("/people/user003/{verb}"), vec![before], api, deed, "user003")
     };
-    let later = || to("sign-out", json!({"after_ms": 10_000}));
+    let later = || to("sign-out", json!({"after_ms": 60_000}));
     vec![
         form(
             page,

@@ -9,8 +9,8 @@ use testkit::process::repository;
 use testkit::{WorkshopBuilder, graphs, waiting};
 
 /// Runs something that no GPU has in its cache, and answers the job once it shows a preview.
-async fn run(browser: &Browser, seed: u64) -> String {
-    browser.load(&graphs::sampled_picture(seed, 100), &format!("work {seed}")).await.unwrap();
+async fn run(browser: &Browser, seed: u64, steps: u32) -> String {
+    browser.load(&graphs::sampled_picture(seed, steps), &format!("work {seed}")).await.unwrap();
     let before: Vec<_> = browser.rows().await.unwrap().into_iter().map(|row| row.id).collect();
     browser.click_run().await.unwrap();
     let is = |row: &Row| row.runs() && row.picture && !before.contains(&row.id);
@@ -27,7 +27,7 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
     let ada = workshop.person("user001").unwrap();
     browser.open_queue().await.unwrap();
 
-    let job = run(&browser, 1).await;
+    let job = run(&browser, 1, 500).await;
     browser.page.refresh().await.unwrap();
     browser.editor().await.unwrap();
     browser.open_queue().await.unwrap();
@@ -36,7 +36,7 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
     browser.picture_of(&job).await.unwrap();
 
     // It ends while nobody can tell the tab.
-    let job = run(&browser, 2).await;
+    let job = run(&browser, 2, 100).await;
     let worker = if ada.job(&job).await.unwrap()["worker"] == "gpu-1" { 1 } else { 2 };
     workshop.queue_manager.kill().await.unwrap();
     browser.shows("Reconnecting").await.unwrap();
@@ -53,7 +53,7 @@ async fn a_reload_a_restarted_queue_manager_and_a_killed_worker_cost_nobody_thei
         .await
         .unwrap();
 
-    let job = run(&browser, 3).await;
+    let job = run(&browser, 3, 300).await;
     let victim = usize::from(ada.job(&job).await.unwrap()["worker"] == "gpu-2");
     workshop.workers[victim].kill().await.unwrap();
     browser.picture_of(&job).await.unwrap();

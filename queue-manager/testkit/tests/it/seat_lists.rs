@@ -82,9 +82,9 @@ async fn jobs_are_filtered_sorted_and_cancelled_together_and_only_ones_own() {
 async fn interrupt_stops_the_named_job_or_whichever_runs_and_never_anyone_elses() {
     let workshop = WorkshopBuilder::new().workers(2).start().await.unwrap();
     let (ada, ben) = (workshop.person("user001").unwrap(), workshop.person("user002").unwrap());
-    let theirs = ben.submit(&graphs::sampled_picture(1, 400)).await.unwrap();
+    let theirs = ben.submit(&graphs::sampled_picture(1, 3_000)).await.unwrap();
     for (n, body) in [Some(json!({"prompt_id": "own"})), Some(json!({})), None].into_iter().enumerate() {
-        let own = ada.submit(&graphs::sampled_picture(n as u64, 400)).await.unwrap();
+        let own = ada.submit(&graphs::sampled_picture(n as u64, 3_000)).await.unwrap();
         ada.wait_for(&own, "running").await.unwrap();
         ben.wait_for(&theirs, "running").await.unwrap();
         for other in [json!(theirs), json!(5)] {

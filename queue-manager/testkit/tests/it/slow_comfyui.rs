@@ -87,8 +87,8 @@ async fn a_worker_that_holds_a_job_comes_back_without_asking_its_comfyui_anythin
     workshop.worker_settings = vec![("ATELIER_QUEUE_MANAGER".to_owned(), relay.url.clone())];
     workshop.add_worker(20, None).await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    // Two leases long.
-    let id = ada.submit(&graphs::sampled_picture(1, 300)).await.unwrap();
+    // Longer than a lease.
+    let id = ada.submit(&graphs::sampled_picture(1, 1_000)).await.unwrap();
     workshop.wait_for_comfyui_to_run(1).await.unwrap();
     silent_on(&workshop, "/system_stats").await;
     relay.break_off();

@@ -52,9 +52,9 @@ async fn counted(workshop: &Workshop, series: &str) -> u64 {
 }
 
 /// A job that `gpu-1` runs, and the token of its lease.
-async fn running(workshop: &Workshop) -> (String, u64) {
+async fn running(workshop: &Workshop, steps: u32) -> (String, u64) {
     let ada = workshop.person("user001").unwrap();
-    let id = ada.submit(&graphs::sampled_picture(1, 400)).await.unwrap();
+    let id = ada.submit(&graphs::sampled_picture(1, steps)).await.unwrap();
     workshop.wait_for_comfyui_to_run(1).await.unwrap();
     let lease = workshop.redis(&["hget", &format!("{{workshop}}:job:{id}"), "token"]).await.unwrap();
     (id, lease.trim().parse().unwrap())
@@ -63,7 +63,7 @@ async fn running(workshop: &Workshop) -> (String, u64) {
 #[tokio::test]
 async fn no_credentials_but_the_holders_own_open_anything_of_a_job_and_each_try_is_counted() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
-    let (job, lease) = running(&workshop).await;
+    let (job, lease) = running(&workshop, 3_000).await;
     let other = workshop.person("user002").unwrap().submit(&graphs::white_picture()).await.unwrap();
     let (_, stranger) = issue(&workshop, "gpu-9").await;
     let (id, revoked) = issue(&workshop, "gpu-1").await;
@@ -129,7 +129,7 @@ async fn a_worker_ends_no_job_that_another_one_holds_and_no_job_twice() {
     let mut workshop = WorkshopBuilder::new().start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
-    let (job, lease) = running(&workshop).await;
+    let (job, lease) = running(&workshop, 1_000).await;
     let mut thief = join(&workshop, &issue(&workshop, "gpu-9").await.1).await;
     let held = json!({"job": job, "token": lease});
     let result = json!({"outputs": {}, "messages": []});

@@ -49,7 +49,7 @@ async fn an_interrupt_stops_ones_own_job_and_never_anybody_elses() {
 async fn a_waiting_job_taken_out_of_the_queue_never_runs() {
     let workshop = WorkshopBuilder::new().start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
-    let long = ada.submit(&graphs::sampled_picture(1, 100)).await.unwrap();
+    let long = ada.submit(&graphs::sampled_picture(1, 500)).await.unwrap();
     ada.wait_for(&long, "running").await.unwrap();
     let waiting = ada.submit(&graphs::white_picture()).await.unwrap();
     assert_eq!(ada.json("/user001/queue").await.unwrap()["queue_pending"].as_array().unwrap().len(), 1);

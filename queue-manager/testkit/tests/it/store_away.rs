@@ -66,7 +66,7 @@ async fn a_store_that_is_away_while_a_job_ends_costs_its_tab_no_message() {
     let workshop = store.workshop().step_ms(100).start().await.unwrap();
     let ada = workshop.person("user001").unwrap();
     let mut tab = ada.tab(None).await.unwrap();
-    let body = json!({"prompt": graphs::sampled_picture(1, 10), "client_id": tab.sid});
+    let body = json!({"prompt": graphs::sampled_picture(1, 50), "client_id": tab.sid});
     let answer: Value = ada.post("/user001/api/prompt", &body).await.unwrap().json().await.unwrap();
     let id = answer["prompt_id"].as_str().unwrap();
     tab.hear("progress", id).await.unwrap();

@@ -52,6 +52,7 @@ async fn a_job_makes_only_its_participants_tabs_ask_for_their_lists_and_those_ag
     }
     // Every status makes a real tab ask for its lists, so nobody else heard one: the first that any of the others hears
     // behind its greeting is of a job of its own.
+    workshop.pause().await.unwrap();
     for (person, tab) in people[1..].iter().zip(&mut tabs) {
         run(person, "elsewhere", &graphs::white_picture()).await;
         while remaining(tab).len() < 2 {
