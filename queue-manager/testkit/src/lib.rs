@@ -2,6 +2,7 @@
 //! Every part gets a folder and ports of its own, so tests run beside each other and beside a running demo.
 
 pub mod any_bytes;
+mod behind;
 pub mod browser;
 pub mod builder;
 pub mod configuration;
