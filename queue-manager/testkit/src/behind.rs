@@ -1,4 +1,4 @@
-//! What stands behind a workshop: its ComfyUIs and its Redis, asked and told past our own programs.
+//! What stands behind a workshop: every ComfyUI and Redis, asked and told past our own programs.
 
 use anyhow::Context;
 use reqwest::Client;
