@@ -59,7 +59,8 @@ while [ ${#ports[@]} -lt 4 ]; do
     port=$((32000 + RANDOM % 768))
     [[ " ${ports[*]:-} " == *" $port "* ]] || (: </dev/tcp/127.0.0.1/$port) 2>/dev/null || ports+=("$port")
 done
-# What an operator had written before stays as it is. Leases are short, as nobody wants to wait for long ones here, and longer than Redis is away when it is renewed.
+# What an operator had written before stays as it is. Leases are short, as nobody wants to wait for long ones here, and longer
+# than Redis is away when it is renewed.
 cat >.env <<END
 COMPOSE_PROJECT_NAME=atelier-test-$id
 ATELIER_VERSION=test-$id

@@ -70,7 +70,8 @@ impl Store {
         }
     }
 
-    /// Both ways to the store; an answer may take so long. Nothing is connected before it is used, but for a cluster's nodes, in the background.
+    /// Both ways to the store; an answer may take so long. Nothing is connected before it is used, but for a cluster's nodes,
+    /// in the background.
     pub(crate) fn connect(&self, response: Duration) -> Result<(Connection, Listeners), BrokerError> {
         if self.speaks_tls() {
             // Said once in a process; an error means that somebody has said it before.

@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use queue_protocol::limits;
 use serde::de::DeserializeOwned;
 
 use super::submit::within_limit;
 use crate::problem::Trouble;
+use crate::workflow::depth;
 
 /// A JSON body. An empty one is an object without fields.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -29,9 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Ok(Self(serde_json::from_str("{}")?));
         }
         is_json(&headers)?;
-        if crate::workflow::depth::exceeds(&body, limits::DEPTH) {
-            return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
-        }
+        depth::check(&body)?;
         Ok(Self(serde_json::from_slice(&body)?))
     }
 }

@@ -21,6 +21,7 @@ use crate::identity::Caller;
 use crate::identity::guard::Pace;
 use crate::problem::Trouble;
 use crate::turns::Costly;
+use crate::workflow::depth;
 use crate::workflow::submit::Door;
 
 /// A workflow to run.
@@ -84,9 +85,7 @@ pub(crate) async fn submit(
 
 /// What a tab would send for it.
 fn request_of(body: &[u8]) -> Result<Bytes, Trouble> {
-    if crate::workflow::depth::exceeds(body, limits::DEPTH) {
-        return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
-    }
+    depth::check(body)?;
     let submit: Submit<'_> = serde_json::from_slice(body)?;
     let prompt = PromptBody {
         prompt: submit.workflow,

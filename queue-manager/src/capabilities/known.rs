@@ -30,7 +30,7 @@ impl Known {
             return graph.broken_link().map_or(Ok(serde_json::Map::new()), Err);
         }
         for (id, node) in &graph.nodes {
-            if !self.0.iter().any(|info| info.classes.contains_key(node.class())) {
+            if self.described(node.class()).next().is_none() {
                 let (class, title) = (node.class().to_owned(), node.title());
                 return Err(Refusal::UnknownClass { node: id.clone(), class, title });
             }
@@ -98,18 +98,20 @@ impl Known {
         Self(kinds.iter().map(|json| Arc::new(ObjectInfo::read(json.as_bytes()).unwrap())).collect())
     }
 
+    /// What each kind of worker that has a class says of it.
+    fn described<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.0.iter().filter_map(move |info| info.classes.get(class))
+    }
+
     /// Whether a class is an output node.
     #[must_use]
     pub fn is_output(&self, class: &str) -> bool {
-        self.0.iter().any(|info| info.classes.get(class).is_some_and(|about| about["output_node"] == true))
+        self.described(class).any(|about| about["output_node"] == true)
     }
 
     /// Whether a node of this graph is given keys of paid nodes; as long as no worker was seen, any may be.
     pub(crate) fn asks_for_keys(&self, graph: &Graph<'_>) -> bool {
-        let asks = |node: &Node<'_>| {
-            self.0.iter().any(|info| info.classes.get(node.class()).is_some_and(asks_for_keys))
-        };
-        self.0.is_empty() || graph.nodes.values().any(asks)
+        self.0.is_empty() || graph.nodes.values().any(|node| self.described(node.class()).any(asks_for_keys))
     }
 
     /// Whether an input takes the name of an uploaded file.

@@ -2,14 +2,13 @@
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::request::Parts;
-use queue_protocol::limits;
 use serde::de::DeserializeOwned;
 
 use crate::bodies;
 use crate::identity::Caller;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::turns::{Costly, Turn};
-use crate::workflow::{Refusal, depth};
+use crate::workflow::depth;
 
 /// Bytes of a JSON body that is no workflow: somebody's settings, or a list of jobs.
 pub(super) const SENT: usize = 1024 * 1024;
@@ -31,9 +30,7 @@ where
         let caller = request.extensions().get::<Caller>().cloned().ok_or(Trouble::NotSignedIn)?;
         let costly = Costly::from_ref(state);
         let body = bodies::hold(&costly, &caller.name, request.into_body(), SENT, TREE).await?;
-        if depth::exceeds(&body, limits::DEPTH) {
-            return Err(SeatTrouble(Trouble::Workflow(Refusal::TooDeep)));
-        }
+        depth::check(&body)?;
         Ok(Self(serde_json::from_slice(&body)?, body.into_room()))
     }
 }

@@ -18,6 +18,7 @@ use crate::identity::guard::Pace;
 use crate::pages::Look;
 use crate::problem::{SeatTrouble, Trouble};
 use crate::turns::Costly;
+use crate::workflow::depth;
 use crate::workflow::submit::Door;
 
 /// Ended jobs that the page lists, besides all that wait or run.
@@ -88,9 +89,7 @@ async fn submit(
 
 /// What a tab would send for a file: a workflow, or one that is wrapped as a request already.
 fn request_of(file: &[u8]) -> Result<Bytes, Trouble> {
-    if crate::workflow::depth::exceeds(file, limits::DEPTH) {
-        return Err(Trouble::Workflow(crate::workflow::Refusal::TooDeep));
-    }
+    depth::check(file)?;
     let no_workflow = |_| bad("This file is not a workflow: it is no JSON.");
     let graph: &RawValue = serde_json::from_slice(file).map_err(no_workflow)?;
     let wrapped = serde_json::from_str::<Wrapped<'_>>(graph.get()).ok().and_then(|wrapped| wrapped.prompt);

@@ -1,5 +1,10 @@
 //! How deep a JSON text is nested and how many values it has, each in one pass and constant memory, before any parser sees it.
 
+use queue_protocol::limits;
+
+use super::refusal::Refusal;
+use crate::problem::Trouble;
+
 /// The bytes of a JSON text that stand in no string.
 fn outside_strings(json: &[u8]) -> impl Iterator<Item = u8> {
     let (mut in_string, mut escaped) = (false, false);
@@ -27,6 +32,14 @@ pub fn exceeds(json: &[u8], limit: usize) -> bool {
         }
     }
     false
+}
+
+/// Refuses what is nested deeper than anything of ours.
+///
+/// # Errors
+/// [`Refusal::TooDeep`].
+pub(crate) fn check(json: &[u8]) -> Result<(), Trouble> {
+    if exceeds(json, limits::DEPTH) { Err(Trouble::Workflow(Refusal::TooDeep)) } else { Ok(()) }
 }
 
 /// Whether a JSON text has more than `limit` values, keys among them. Of a text that is no JSON it says nothing.

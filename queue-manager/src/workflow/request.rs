@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use bytes::Bytes;
 use memchr::memmem;
 use queue_broker::transitions::submit::Order;
-use queue_protocol::{ClientId, JobId, limits};
+use queue_protocol::{ClientId, JobId};
 use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::{RawValue, to_raw_value};
@@ -129,9 +129,7 @@ impl PromptRequest<'_> {
 /// # Errors
 /// [`Refusal::TooDeep`], or [`Trouble::BadRequest`] for what is no JSON.
 pub fn checked(body: &Bytes) -> Result<(Bytes, Option<Vec<u8>>), Trouble> {
-    if depth::exceeds(body, limits::DEPTH) {
-        return Err(Trouble::Workflow(Refusal::TooDeep));
-    }
+    depth::check(body)?;
     if !SECRETS.iter().any(|key| memmem::find(body, key.as_bytes()).is_some()) {
         return Ok((body.clone(), None));
     }

@@ -133,7 +133,8 @@ async fn an_end_that_nobody_heard_of_is_noticed_within_the_minute() {
     let mut tab = connect(&format!("{}/user001/ws", workshop.direct), &ada).await.unwrap();
     let mut feed = connect(&format!("{}/api/v1/feed", workshop.direct), &ada).await.unwrap();
     forget_silently(&workshop, "session").await;
-    let (tab, feed) = tokio::join!(close_code(&mut tab), close_code(&mut feed));
+    let both = async { tokio::join!(close_code(&mut tab), close_code(&mut feed)) };
+    let (tab, feed) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("within the minute");
     assert_eq!((tab.unwrap(), feed.unwrap()), (AWAY, AWAY));
 }
 

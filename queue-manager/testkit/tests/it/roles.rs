@@ -86,7 +86,7 @@ impl Doors {
     }
 
     async fn status(&self, caller: Caller, row: &Row) -> u16 {
-        let mut request = self.send(caller, row.method.clone(), row.path).timeout(Duration::from_secs(60));
+        let mut request = self.send(caller, row.method.clone(), row.path).timeout(Duration::from_secs(5));
         if row.body.is_some() {
             // Says nothing that any route could do: only who may ask is of interest.
             request = request.json(&json!({"no such field": true}));
@@ -183,9 +183,8 @@ async fn whoever_is_disabled_or_revoked_is_out_within_a_second_with_open_feeds()
     assert_eq!(feed.status(), 200);
     let disable = doors.send(Caller::Instructor, Method::PATCH, "/accounts/user002");
     disable.json(&json!({"disabled": true})).send().await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(60), async {
-        while let Ok(Some(_)) = feed.chunk().await {}
-    });
+    let ended =
+        tokio::time::timeout(Duration::from_secs(5), async { while let Ok(Some(_)) = feed.chunk().await {} });
     ended.await.expect("the feed ends");
     // A session found valid is believed for a second.
     let mut status = 0;
@@ -204,14 +203,7 @@ async fn whoever_is_disabled_or_revoked_is_out_within_a_second_with_open_feeds()
 async fn who_asks_too_often_is_slowed_and_nobody_else_notices() {
     let doors = Doors::open().await;
     let ask = || async { doors.send(Caller::Owner, Method::GET, "/queue").send().await.unwrap() };
-    let mut answers = Vec::new();
-    // A machine that stands still asks more slowly.
-    for _ in 0..3 {
-        answers = futures_util::future::join_all((0..700).map(|_| ask())).await;
-        if answers.iter().any(|answer| answer.status() == 429) {
-            break;
-        }
-    }
+    let answers = futures_util::future::join_all((0..700).map(|_| ask())).await;
     let slowed: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
     assert!(!slowed.is_empty(), "700 requests at once");
     assert!(slowed.iter().all(|answer| answer.headers().contains_key("retry-after")));

@@ -20,9 +20,8 @@ use crate::room_table::{Call, Row, Told, clear, field_of, of_jobs, of_people, of
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// So soon after the log has it, a tab has it: a second, of a machine that does not stand still.
-const LOOKS: usize = 50;
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// So soon after the log has it, a tab has it.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What a tab of somebody hears.
 struct Ear {
@@ -55,20 +54,10 @@ impl Ear {
     }
 
     async fn hears(&self, since: usize, text: &str) {
-        assert!(
-            self.comes_to(|ear| ear.heard.lock().unwrap()[since..].contains(text)).await,
-            "not told: {text}"
-        );
-    }
-
-    async fn comes_to(&self, what: impl Fn(&Self) -> bool) -> bool {
-        for _ in 0..LOOKS {
-            if what(self) {
-                return true;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        what(self)
+        let heard = waiting::until(text, SOON, async || {
+            Ok(self.heard.lock().unwrap()[since..].contains(text).then_some(()))
+        });
+        heard.await.unwrap();
     }
 
     /// Events since then that are no totals.
@@ -201,8 +190,9 @@ impl Proof {
                 ear.hears(*since, text).await;
             }
             Told::Closes(who) => {
-                let closed = tab.as_ref().unwrap().comes_to(|tab| tab.closed.is_cancelled()).await;
-                assert!(closed, "{name}: the tab of {who} is open");
+                let closed = tab.as_ref().unwrap().closed.cancelled();
+                let closed = tokio::time::timeout(SOON, closed).await;
+                closed.unwrap_or_else(|_| panic!("{name}: the tab of {who} is open"));
             }
             // The first has a job that runs, and hears of that all the time.
             Told::Nothing(why) => {

@@ -66,10 +66,10 @@ async fn a_webhook_that_never_answers_stops_nobody() {
     let ada = workshop.person("user001").unwrap();
     let job = ada.submit(&graphs::white_picture()).await.unwrap();
     ada.wait_for(&job, "completed").await.unwrap();
-    let given_up = workshop.queue_manager.output().matches("it is sent again").count();
+    // Each is given up before the next, on a machine that stands still as well.
     let tries = hook.all().len();
-    assert!((1..=given_up + 2).contains(&tries), "{tries} tries, {given_up} given up: one at a time");
-    assert!(!workshop.logs().contains("the webhook took an alert"), "none of them was answered");
+    let given_up = workshop.queue_manager.output().matches("it is sent again").count();
+    assert!((1..=given_up + 1).contains(&tries), "it waits for the first answer still: {tries}, {given_up}");
     assert_eq!(workshop.queue_manager.stop().await.unwrap(), Some(0));
 }
 

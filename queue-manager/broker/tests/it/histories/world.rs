@@ -2,7 +2,7 @@
 
 mod counted;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use queue_broker::Broker;
 use queue_broker::transitions::cancel::Cancelled;
@@ -18,7 +18,9 @@ use queue_protocol::link::HeldLease;
 use queue_protocol::{AccountName, FailureKind, JobId, JobState, Lane, LeaseToken, Mode, WorkerName};
 
 use crate::model::{Model, Place};
-use crate::workshop::{AT_ONCE, LEASE, Submit, claim_as, gpu, heard_of, here, kind, needs, nothing, person};
+use crate::workshop::{
+    AT_ONCE, LEASE, Pinned, Submit, claim_as, gpu, heard_of, here, kind, needs, nothing, person,
+};
 
 use super::steps::{KINDS, PEOPLE, Step};
 
@@ -40,7 +42,7 @@ pub struct World {
     last_token: Option<LeaseToken>,
     model: Model,
     clock: Duration,
-    began: Instant,
+    time: Pinned,
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             let lesson: Vec<_> = (1..=3).map(|class| (needs(class).id, classes.contains(&class))).collect();
             broker.teach(&kind(classes), &lesson).await.unwrap();
         }
+        let time = Pinned::of(broker.clone());
         let world = Self {
             broker,
             people: (0..PEOPLE).map(|n| person(&format!("user{n:03}"))).collect(),
@@ -65,8 +68,8 @@ impl World {
             avoid_till: Vec::new(),
             last_token: None,
             model: Model::new(mode, 1, attempts_run, &KINDS),
-            clock: LEASE * 100,
-            began: Instant::now(),
+            clock: Duration::ZERO,
+            time,
         };
         world.now().reap(LEASE).await.unwrap();
         world
@@ -74,7 +77,7 @@ impl World {
 
     /// The queue at the history's own time: however long the test takes, only steps of the clock let time pass.
     fn now(&self) -> Broker {
-        self.broker.at_clock_offset(self.clock.checked_sub(self.began.elapsed()).unwrap())
+        self.time.at(self.clock)
     }
 
     fn place(&self, nth: usize) -> Option<Place> {
