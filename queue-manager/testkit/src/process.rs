@@ -83,6 +83,19 @@ pub struct Process {
     log: PathBuf,
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        // What is killed may write for a moment more, and its folder goes next.
+        let _ = self.child.start_kill();
+        for _ in 0..200 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 impl Process {
     /// Starts a command with its output in `log`.
     ///

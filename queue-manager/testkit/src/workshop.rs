@@ -18,7 +18,6 @@ pub(crate) const UP: Duration = Duration::from_secs(60);
 
 /// A running workshop. Everything stops when it is dropped.
 pub struct Workshop {
-    pub(crate) folder: TempDir,
     pub(crate) environment: BTreeMap<&'static str, String>,
     /// Where people go: nginx when there is one, else the queue-manager.
     pub front: String,
@@ -42,6 +41,8 @@ pub struct Workshop {
     pub(crate) comfyui_folder: Option<&'static str>,
     /// The other queue-manager, where there are two.
     pub second: Option<SecondQueueManager>,
+    /// The last to go: whoever still runs would make it anew.
+    pub(crate) folder: TempDir,
 }
 
 /// A queue-manager beside the first one.

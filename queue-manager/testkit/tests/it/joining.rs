@@ -15,9 +15,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A box with a home of its own and a ComfyUI.
 struct GpuBox {
-    home: tempfile::TempDir,
     comfyui: String,
     _running: Process,
+    home: tempfile::TempDir,
 }
 
 impl GpuBox {
